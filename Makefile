@@ -1,0 +1,58 @@
+# Every target sets up what it needs in .venv; a second run finds it there and is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+.PHONY: help demo test check soak format schemas lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@echo "==> setting up $(VENV) from requirements.lock (first run only)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv 2>/dev/null || echo "    uv is not to be had; pip it is, which takes a little longer"
+	@UV=$$(command -v uv || echo $(BIN)/uv); \
+	if test -x "$$UV"; then \
+	  VIRTUAL_ENV=$(VENV) "$$UV" pip install -q --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  VIRTUAL_ENV=$(VENV) "$$UV" pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+demo: $(READY) ## health check and directory sync against a fake authentik; asks nothing, ends by itself
+	@$(BIN)/openlane-authentik demo
+
+test: $(READY) ## the tests, with seeded samples of what is long
+	@echo "==> tests"
+	@$(PYTEST) -m "not soak"
+
+check: $(READY) ## everything a commit must pass: format, lint, types, import directions, tests
+	@echo "==> ruff, mypy, import-linter"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+soak: $(READY) ## everything long, seeded
+	@echo "==> soak"
+	@$(PYTEST) -m soak
+
+format: $(READY) ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+schemas: $(READY) ## write schemas/ anew from the models
+	@$(BIN)/python -m openlane_authentik.schema_files schemas
+
+lock: ## resolve requirements.lock anew, with hashes and without addresses
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and all caches
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo-output
