@@ -1,0 +1,1 @@
+"""Talking to an authentik server: one GET with its authorisation, time limits and retries, pages, and releases."""

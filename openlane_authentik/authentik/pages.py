@@ -1,0 +1,102 @@
+"""One page of one of authentik's lists, its shape verified."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from openlane_authentik.authentik.client import AuthentikClient, Params
+from openlane_authentik.errors import AnswerTooLargeError, NotAuthentikError, RequestTimeoutError
+from openlane_authentik.log import get_logger
+
+RawRecord = dict[str, Any]
+
+_log = get_logger()
+SMALLEST_PAGE: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as authentik gave it.
+
+    Attributes:
+        rows: The raw records.
+        count: How many rows the whole list has, by the same filters, at this moment.
+        next: The number of the next page; 0 when this is the last.
+        total_pages: How many pages of this size the list has.
+        date: The server's clock, if it said.
+    """
+
+    rows: list[RawRecord]
+    count: int
+    next: int
+    total_pages: int
+    date: datetime | None
+
+
+class PageSize:
+    """How many rows to ask for at a time: halved whenever a page takes too long or is too large."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    @property
+    def can_shrink(self) -> bool:
+        """Whether a smaller page is worth asking for."""
+        return self.rows > SMALLEST_PAGE
+
+    def shrink(self) -> bool:
+        """Halve it; false when it is as small as it gets."""
+        if not self.can_shrink:
+            return False
+        self.rows = max(SMALLEST_PAGE, self.rows // 2)
+        return True
+
+
+async def read_page(client: AuthentikClient, path: str, params: Params, size: PageSize) -> Page:
+    """Read one page of an offset list, asked for once at this size if it times out: the caller shrinks and restarts.
+
+    Args:
+        client: Of this run.
+        path: Of the list, below ``/api/v3/``.
+        params: Filters, ordering and page number.
+        size: How many rows to ask for; the server may clamp it.
+
+    Raises:
+        InvalidPageError: The page is past the end of the list.
+        NotAuthentikError: JSON came, but no page.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    surrender = (RequestTimeoutError,) if size.can_shrink else ()
+    answer = await client.get(path, {**params, "page_size": size.rows}, surrender=surrender)
+    page = _page(answer.data, path, answer.date)
+    _log.info("page read", list=path, rows=len(page.rows), count=page.count, seconds=round(answer.seconds, 3))
+    return page
+
+
+async def read_first_page(client: AuthentikClient, path: str, params: Params, size: PageSize) -> Page:
+    """Read the first page of what a filter leaves, smaller and smaller while it times out or is too large.
+
+    Only for reads that begin anew at every request: a page number means other rows at another size.
+    """
+    while True:
+        try:
+            return await read_page(client, path, params, size)
+        except (RequestTimeoutError, AnswerTooLargeError):
+            if not size.shrink():
+                raise
+
+
+async def read_count(client: AuthentikClient, path: str, params: Params) -> int:
+    """Count the rows that a filter leaves, which costs the server little (0.07 s measured)."""
+    return (await read_page(client, path, params, PageSize(1))).count
+
+
+def _page(data: Any, path: str, date: datetime | None) -> Page:
+    match data:
+        case {
+            "pagination": {"next": int(after), "count": int(count), "total_pages": int(total_pages)},
+            "results": list(rows),
+        } if all(isinstance(row, dict) for row in rows):
+            return Page(rows, count, after, total_pages, date)
+        case _:
+            raise NotAuthentikError(f"{path} answered JSON that is no page of a list")
