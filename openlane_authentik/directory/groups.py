@@ -1,0 +1,71 @@
+"""Read every group, without its members' records: authentik names the members' keys all the same.
+
+A group's page costs the server 0.4-0.7 s this way and 1.6 s with the members' records (measured on 2025.12).
+Groups have no timestamp in any release, so they are read by page numbers until two passes agree.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.pages import RawRecord, read_count
+from openlane_authentik.directory.passes import PagedList, record_key
+
+GROUPS: Final = "core/groups/"
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+class GroupReader:
+    """Reads all groups, and keeps them encoded until they are emitted.
+
+    Attributes:
+        proven: Whether the last two passes prove that these are all groups.
+        count_before, count_after: What authentik counted before the first pass and in the last.
+    """
+
+    def __init__(self, client: AuthentikClient, page_size: int, width: int) -> None:
+        self.proven = False
+        self.count_before = 0
+        self._client = client
+        self._list = PagedList(client, GROUPS, {"include_users": "false", "ordering": "pk"}, page_size, width)
+        self._rows: dict[Any, bytes] = {}
+
+    @property
+    def passes(self) -> int:
+        """How many passes were read."""
+        return self._list.passes
+
+    @property
+    def count_after(self) -> int:
+        """What the last pass counted."""
+        return self._list.last.count if self._list.last else 0
+
+    async def count(self) -> None:
+        """Count the groups, which also shows early whether the token may list them.
+
+        Raises:
+            NoPermissionGroupsError: It may not.
+        """
+        self.count_before = await read_count(self._client, GROUPS, {"include_users": "false"})
+
+    async def read(self) -> None:
+        """Read passes until two in a row are proof; once that was reached, one more may be enough."""
+        self.proven = (self._list.passes > 0 and await self._list.read_once_more(self._keep)) or (
+            await self._list.read_until_proven(self._keep)
+        )
+
+    def rows(self) -> Iterator[RawRecord]:
+        """Give the groups of the last pass, as it found them, in the order of their keys."""
+        keys = self._list.last.keys if self._list.last else frozenset()
+        for key in sorted(keys, key=str):
+            group: RawRecord = _decoder.decode(self._rows[key])
+            yield group
+
+    async def _keep(self, rows: list[RawRecord]) -> int:
+        before = len(self._rows)
+        self._rows.update((record_key(row), _encoder.encode(row)) for row in rows)
+        return len(self._rows) - before

@@ -1,0 +1,30 @@
+"""Authentik's timestamps as whole microseconds since 1970, so that a range's bounds can be moved by exactly one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from openlane_authentik.clock import rfc3339
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_micros(value: Any) -> int | None:
+    """Read an RFC 3339 timestamp; None if it is not there or not one."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment_micros(moment) if moment.tzinfo else None
+
+
+def moment_micros(moment: datetime) -> int:
+    """Count the microseconds from 1970 to a moment."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> str:
+    """Write a moment the way authentik's filters read it."""
+    return rfc3339(_EPOCH + timedelta(microseconds=micros))

@@ -1,0 +1,125 @@
+"""What the token may see: all, a part, or nobody knows.
+
+A token with object-level permissions gets a silently partial list with status 200, and an internal service account
+without any permission an empty one. Neither shows in the lists; it shows in the roles of the token's account.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.releases import Release
+from openlane_authentik.errors import EndpointError, NotAuthentikError, PermissionDeniedError
+
+_NO_ROLE: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class Extent(StrEnum):
+    """How much of a list the token may see, as far as it can be proven."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """The token's own account, as ``core/users/me/`` gives it."""
+
+    pk: int
+    username: str
+    email: str
+    is_superuser: bool
+    role_pks: tuple[str, ...]
+    group_pks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How much the token may see of each list."""
+
+    users: Extent
+    groups: Extent
+
+
+async def read_me(client: AuthentikClient) -> Me:
+    """Read the token's own account.
+
+    Raises:
+        NotAuthentikError: JSON came, but no account.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    data = (await client.get("core/users/me/")).data
+    match data:
+        case {"user": {"pk": int(pk), "username": str(username), **rest}}:
+            email = rest.get("email")
+            return Me(
+                pk=pk,
+                username=username,
+                email=email if isinstance(email, str) else "",
+                is_superuser=rest.get("is_superuser") is True,
+                role_pks=_pks(rest.get("roles")),
+                group_pks=_pks(rest.get("groups")),
+            )
+        case _:
+            raise NotAuthentikError("core/users/me/ answered JSON that is no account")
+
+
+async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -> Sight:
+    """Find out how much of the directory the token may see.
+
+    Full for a superuser, and where a role of the token's account has the global permission. Before 2025.12 the
+    account does not name its roles; there the roles of the account's groups are looked through, and if none has the
+    permission the account may still have it by a role of its own: unproven.
+
+    Raises:
+        IntegrationError: See ``AuthentikClient.get``; a refusal of the permission list is no error but unproven.
+    """
+    if me.is_superuser:
+        return Sight(Extent.FULL, Extent.FULL)
+    if release is not None and release.names_own_roles:
+        roles, otherwise = me.role_pks, Extent.PARTIAL
+    else:
+        roles, otherwise = await _roles_of_groups(client, me), Extent.UNPROVEN
+    users = await _extent(client, roles, "view_user", otherwise)
+    return Sight(users, await _extent(client, roles, "view_group", otherwise))
+
+
+async def _roles_of_groups(client: AuthentikClient, me: Me) -> tuple[str, ...]:
+    roles: list[str] = []
+    for pk in me.group_pks:
+        try:
+            group = (await client.get(f"core/groups/{pk}/", {"include_users": "false"})).data
+        except (PermissionDeniedError, EndpointError):
+            continue
+        if isinstance(group, dict) and isinstance(group.get("roles"), list):
+            roles.extend(role for role in group["roles"] if isinstance(role, str))
+    return tuple(roles)
+
+
+async def _extent(client: AuthentikClient, roles: tuple[str, ...], codename: str, otherwise: Extent) -> Extent:
+    try:
+        granting = [role for role in roles if await _grants(client, role, codename)]
+        # A server that ignored `role` would list the permission for every role, also for one that does not exist.
+        if granting and await _grants(client, _NO_ROLE, codename):
+            return Extent.UNPROVEN
+    except (PermissionDeniedError, EndpointError):
+        return Extent.UNPROVEN
+    return Extent.FULL if granting else otherwise
+
+
+async def _grants(client: AuthentikClient, role: str, codename: str) -> bool:
+    params: dict[str, str | int] = {"role": role, "codename": codename, "page_size": 1}
+    data = (await client.get("rbac/permissions/", params)).data
+    match data:
+        case {"results": [{"codename": str(found), "app_label": "authentik_core"}, *_]}:
+            return found == codename
+        case _:
+            return False
+
+
+def _pks(entries: Any) -> tuple[str, ...]:
+    if not isinstance(entries, list):
+        return ()
+    return tuple(entry["pk"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("pk"), str))
