@@ -1,0 +1,127 @@
+"""What a host receives: envelopes of records, and the lines that close a payload set and a run.
+
+The JSON keys and schema names are the host's contract and a public interface.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+UPSERT: Final = "upsert"
+
+
+class Schema(StrEnum):
+    """The three record kinds, by the names a host stores; in the order they are emitted."""
+
+    ACCOUNT = "DirectoryAccount"
+    GROUP = "DirectoryGroup"
+    MEMBERSHIP = "DirectoryMembership"
+
+
+class Line(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
+    """One line of the NDJSON output; ``type`` tells which."""
+
+
+class Envelope(Line, frozen=True, tag="envelope", kw_only=True, gc=False):
+    """One record on its way to a host.
+
+    Attributes:
+        schema: Its kind.
+        resource: The user's ``uid`` for accounts, the group's ``pk`` for groups and for memberships.
+        action: Always ``upsert``: what is no longer there is told by the closing of a complete set.
+        payload: The raw record as authentik gave it; for a membership, the member's identity.
+        record: The mapped record, without ``profile``, which is the payload.
+    """
+
+    schema: Schema
+    resource: str
+    action: str = UPSERT
+    payload: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+class Counts(msgspec.Struct, rename="camel", kw_only=True):
+    """What became of the records of one kind; ``read`` is the sum of the other three."""
+
+    read: int = 0
+    emitted: int = 0
+    filtered: int = 0
+    failed: int = 0
+
+
+class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True):
+    """The end of one kind of record, and what was proven of it.
+
+    Attributes:
+        schema: The kind.
+        snapshot_complete: These are proven to be all records in scope; only then may a host infer removals.
+        reasons: Why it is not complete; stable codes, empty when it is.
+        counts: What became of the records.
+        filtered_by, failed_by: How many were left out or failed, by cause.
+        scope: Fingerprint of filter and switches: two sets of different scope must not be compared.
+        evidence: What the verdict rests on.
+    """
+
+    schema: Schema
+    snapshot_complete: bool
+    reasons: list[str]
+    counts: Counts
+    filtered_by: dict[str, int]
+    failed_by: dict[str, int]
+    scope: str
+    evidence: dict[str, Any]
+
+
+class RunStatus(StrEnum):
+    """How a run ended, in the host's words."""
+
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class RunWarning(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Something an operator should know of a run that did not fail."""
+
+    code: str
+    message: str
+
+
+class RunFailure(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Why a run failed."""
+
+    code: str
+    message: str
+    remedy: str
+    recovery: str
+
+
+class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
+    """The end of a run; without this line the output was cut off and proves nothing.
+
+    Attributes:
+        status: ``FAILED`` when the reading did not come to its end; no set of it counts then.
+        started_at, completed_at: RFC 3339.
+        directory_instance_id: Which authentik: its base URL without the scheme.
+        release: Of the authentik, if it said.
+        scope: As in the sets.
+        full_count: Records emitted.
+        stats: Seconds and requests.
+        warnings: What an operator should know.
+        error: Why it failed.
+        exit_code: 0 when every set is proven or empty by choice, 75 when something could not be proven this time, 77
+            for partial sight; for a failed run its error's.
+    """
+
+    status: RunStatus
+    started_at: str
+    completed_at: str
+    directory_instance_id: str
+    release: str | None
+    scope: str
+    full_count: int
+    stats: dict[str, float]
+    warnings: list[RunWarning]
+    error: RunFailure | None
+    exit_code: int

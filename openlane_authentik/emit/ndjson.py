@@ -1,0 +1,32 @@
+"""Newline-delimited JSON: one line an envelope, one to close each set, one to close the run."""
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from openlane_authentik.emit.envelope import Envelope, Line, PayloadSetClosing, SyncRun
+
+
+class NdjsonSink:
+    """Writes lines to a binary file as they come."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._encoder = msgspec.json.Encoder()
+
+    async def accept(self, envelopes: Sequence[Envelope]) -> None:
+        """Write a line for each envelope."""
+        self._file.write(self._encoder.encode_lines(envelopes))
+
+    async def close_set(self, closing: PayloadSetClosing) -> None:
+        """Write the set's closing line."""
+        self._write(closing)
+
+    async def close_run(self, run: SyncRun) -> None:
+        """Write the run's closing line, and see that all lines are out."""
+        self._write(run)
+        self._file.flush()
+
+    def _write(self, line: Line) -> None:
+        self._file.write(self._encoder.encode(line) + b"\n")

@@ -1,0 +1,26 @@
+"""Where envelopes go."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, SyncRun
+
+
+class Sink(Protocol):
+    """Takes what a sync emits, in this order: each set's envelopes and its closing; last the run's closing.
+
+    The order of the sets is accounts, groups, memberships. A run that fails closes no further set; its ``close_run``
+    comes with status ``FAILED``, after which nothing of it may count.
+    """
+
+    async def accept(self, envelopes: Sequence[Envelope]) -> None:
+        """Take some envelopes of the set at hand; the next are read meanwhile, so a slow sink slows the reading."""
+        ...
+
+    async def close_set(self, closing: PayloadSetClosing) -> None:
+        """End the set at hand."""
+        ...
+
+    async def close_run(self, run: SyncRun) -> None:
+        """End the run."""
+        ...
