@@ -1,0 +1,142 @@
+"""One connected authentik: what a host builds from a credential, and runs operations on."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.retry import ATTEMPTS
+from openlane_authentik.authentik.transport import open_http
+from openlane_authentik.base_url import directory_instance_id
+from openlane_authentik.clock import Clock, SystemClock, rfc3339
+from openlane_authentik.emit.envelope import SyncRun
+from openlane_authentik.emit.sink import Sink
+from openlane_authentik.errors import NotAuthentikError
+from openlane_authentik.operations.collection import Progress
+from openlane_authentik.operations.directory_sync import DirectorySync
+from openlane_authentik.operations.health_check import HealthCheck
+from openlane_authentik.operations.health_report import HealthReport
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.version import read_release
+from openlane_authentik.records.context import MappingContext
+from openlane_authentik.settings import AuthentikCredential, DirectorySyncConfig, UserInput
+
+# A health check answers an admin who is looking on: a second try for what was a hiccup, and no more.
+_HEALTH_ATTEMPTS = 2
+_HEALTH_SECONDS = 120.0
+
+
+class InstallationMetadata(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What a host shows and keys an installation by: its external name is ``brand``, its external id ``host``."""
+
+    brand: str
+    host: str
+    base_url: str
+    version: str | None
+
+
+class AuthentikIntegration:
+    """An authentik and the token to read it with.
+
+    Args:
+        credential: See ``parse_credential``.
+        ca_file: Certificate authorities trusted beside the public ones, in PEM.
+        clock: What runs wait and stamp by.
+        transport: Takes the place of the network.
+    """
+
+    def __init__(
+        self,
+        credential: AuthentikCredential,
+        *,
+        ca_file: Path | None = None,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._credential = credential
+        self._ca_file = ca_file
+        self._clock = clock or SystemClock()
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"AuthentikIntegration({self._credential.base_url!r})"
+
+    async def health_check(self, user_input: UserInput | None = None) -> HealthReport:
+        """Find out what is wrong between here and a sync that can prove its sets.
+
+        Args:
+            user_input: With its ``disableGroupSync`` the permission on groups does not matter.
+
+        Raises:
+            CaFileError: See ``ca_file``; everything else is a finding of the report.
+        """
+        with_groups = not (user_input and user_input.disable_group_sync)
+        async with self._client(1, _HEALTH_SECONDS, _HEALTH_ATTEMPTS) as client:
+            return await HealthCheck(client, with_groups=with_groups).run()
+
+    async def directory_sync(
+        self,
+        sink: Sink,
+        user_input: UserInput | None = None,
+        config: DirectorySyncConfig | None = None,
+        progress: Progress = lambda _read, _expected: None,
+    ) -> SyncRun:
+        """Read the directory and hand it to the sink, record by record, while it is being read.
+
+        Args:
+            sink: Takes envelopes and closings.
+            user_input: Filter and switches.
+            config: Page size, concurrency and time limit.
+            progress: Told after every page how many users were read, and how many there are about.
+
+        Returns:
+            The line that closed the run; its ``exit_code`` tells whether every set was proven.
+
+        Raises:
+            FilterError: The filter is not one this package runs; nothing was sent or handed over.
+            IntegrationError: The run failed, and the sink was told so.
+        """
+        user_input = user_input or UserInput()
+        config = config or DirectorySyncConfig()
+        scope = Scope(user_input)
+        context = MappingContext(
+            directory_instance_id(self._credential.base_url),
+            user_input.primary_directory,
+            rfc3339(self._clock.now()),
+        )
+        async with self._client(config.concurrency, config.timeout_seconds, ATTEMPTS) as client:
+            return await DirectorySync(client, sink, scope, context, config, progress).run()
+
+    async def installation_metadata(self) -> InstallationMetadata:
+        """Read what a host shows of this installation.
+
+        Raises:
+            IntegrationError: See ``AuthentikClient.get``.
+        """
+        async with self._client(1, _HEALTH_SECONDS, ATTEMPTS) as client:
+            match (await client.get("core/brands/current/")).data:
+                case {"branding_title": str(brand)}:
+                    release = await read_release(client)
+                case _:
+                    raise NotAuthentikError("core/brands/current/ answered JSON that is no brand")
+        base_url = self._credential.base_url
+        return InstallationMetadata(
+            brand=brand,
+            host=urlsplit(base_url).netloc,
+            base_url=base_url,
+            version=release.text if release else None,
+        )
+
+    def _client(self, concurrency: int, timeout_seconds: float, attempts: int) -> AuthentikClient:
+        http = open_http(
+            self._credential.base_url,
+            self._credential.token.get_secret_value(),
+            connections=concurrency,
+            ca_file=self._ca_file,
+            transport=self._transport,
+        )
+        return AuthentikClient(
+            http, clock=self._clock, concurrency=concurrency, timeout_seconds=timeout_seconds, attempts=attempts
+        )

@@ -1,0 +1,1 @@
+"""The operations an installation offers: HealthCheck and DirectorySync."""

@@ -1,0 +1,95 @@
+"""What is proven of each payload set, and the line that says so."""
+
+from typing import Any
+
+from openlane_authentik.directory.completeness import Reason, sight_reasons
+from openlane_authentik.emit.envelope import PayloadSetClosing, Schema
+from openlane_authentik.operations.collection import Collected
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.tally import Tally
+
+
+class Verdicts:
+    """Gives the reasons that stand against each set; none means proven complete."""
+
+    def __init__(self, collected: Collected, scope: Scope) -> None:
+        self._collected = collected
+        self._scope = scope
+        self._so_far: list[Reason] = []
+
+    def close(self, schema: Schema, tally: Tally) -> PayloadSetClosing:
+        """Close a set; to be asked in the order of the sets.
+
+        What stands against accounts or groups stands against the memberships, which are made of both.
+        """
+        weigh = {
+            Schema.ACCOUNT: self._accounts,
+            Schema.GROUP: self._groups,
+            Schema.MEMBERSHIP: self._memberships,
+        }
+        reasons, evidence = weigh[schema]()
+        if tally.failed_by:
+            reasons.append(Reason.RECORDS_FAILED)
+        if not tally.emitted and (schema in self._scope.filter.never_matches or tally.only_lacked_fields):
+            reasons.append(Reason.FILTER_NEVER_MATCHES)
+        self._so_far.extend(reasons)
+        return PayloadSetClosing(
+            schema=schema,
+            snapshot_complete=not reasons,
+            reasons=[*dict.fromkeys(reasons)],
+            counts=tally.counts,
+            filtered_by=dict(tally.filtered_by),
+            failed_by=dict(tally.failed_by),
+            scope=self._scope.fingerprint,
+            evidence=evidence,
+        )
+
+    @property
+    def reasons(self) -> set[Reason]:
+        """All that stands against any set closed so far."""
+        return set(self._so_far)
+
+    def _accounts(self) -> tuple[list[Reason], dict[str, Any]]:
+        users = self._collected.users
+        reasons = sight_reasons(self._collected.sight.users)
+        if not users.proven:
+            reasons.append(Reason.USERS_KEPT_CHANGING)
+        if self._collected.differences.dangling:
+            reasons.append(Reason.DANGLING_MEMBERS)
+        evidence = {
+            "sight": self._collected.sight.users,
+            "method": users.method,
+            "countBefore": users.count_before,
+            "countAfter": users.count_after,
+            "ranges": users.ranges,
+            "rangesReread": users.ranges_reread,
+            "lateJoiners": users.late_joiners,
+        }
+        return reasons, evidence
+
+    def _groups(self) -> tuple[list[Reason], dict[str, Any]]:
+        groups = self._collected.groups
+        reasons = sight_reasons(self._collected.sight.groups)
+        if groups is None:
+            return reasons, {}
+        if not groups.proven:
+            reasons.append(Reason.GROUPS_KEPT_CHANGING)
+        evidence = {
+            "sight": self._collected.sight.groups,
+            "countBefore": groups.count_before,
+            "countAfter": groups.count_after,
+            "passes": groups.passes,
+        }
+        return reasons, evidence
+
+    def _memberships(self) -> tuple[list[Reason], dict[str, Any]]:
+        differences = self._collected.differences
+        reasons = list(self._so_far)
+        if differences.users:
+            reasons.append(Reason.MEMBERSHIPS_DIFFER)
+        evidence = {
+            "usersThatDiffer": len(differences.users),
+            "danglingMembers": len(differences.dangling),
+            "usersReread": self._collected.users_reread,
+        }
+        return reasons, evidence

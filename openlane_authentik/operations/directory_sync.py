@@ -1,0 +1,157 @@
+"""DirectorySync: the whole path, from the pages of authentik to envelopes and what is proven of them.
+
+    read (directory/) -> keep (filter/) -> map (records/) -> enclose and hand over (emit/)
+
+Accounts are handed over while users are read. No set is closed before everything was read and held against each
+other, so that no line can claim completeness for a run that fails later.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
+from openlane_authentik.clock import rfc3339
+from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, exit_code
+from openlane_authentik.directory.roster import Roster
+from openlane_authentik.emit.envelope import PayloadSetClosing, RunFailure, RunStatus, RunWarning, Schema, SyncRun
+from openlane_authentik.emit.sink import Sink
+from openlane_authentik.errors import DeadlineError, IntegrationError, ReleaseTooOldError
+from openlane_authentik.log import get_logger
+from openlane_authentik.operations.accounts import AccountEmitter
+from openlane_authentik.operations.closing import Verdicts
+from openlane_authentik.operations.collection import Progress, collect
+from openlane_authentik.operations.groups import emit_groups
+from openlane_authentik.operations.memberships import emit_memberships
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.version import read_release
+from openlane_authentik.records.context import MappingContext
+from openlane_authentik.settings import DirectorySyncConfig
+
+_log = get_logger()
+
+
+class DirectorySync:
+    """One run."""
+
+    def __init__(
+        self,
+        client: AuthentikClient,
+        sink: Sink,
+        scope: Scope,
+        context: MappingContext,
+        config: DirectorySyncConfig,
+        progress: Progress,
+    ) -> None:
+        self._client = client
+        self._sink = sink
+        self._scope = scope
+        self._context = context
+        self._config = config
+        self._progress = progress
+        self._release: Release | None = None
+        self._started_at = client.clock.now()
+        self._started = client.clock.monotonic()
+        self._closings: list[PayloadSetClosing] = []
+
+    async def run(self) -> SyncRun:
+        """Read, map, filter and hand over the directory, and close each set with what was proven.
+
+        Returns:
+            The line that closed the run.
+
+        Raises:
+            IntegrationError: The run failed; the sink was told so in its ``close_run``.
+        """
+        _log.info("sync started", directory=self._context.directory_instance_id, scope=self._scope.fingerprint)
+        try:
+            with _deadline_as_error():
+                async with asyncio.timeout(self._config.timeout_seconds):
+                    run = await self._run()
+        except IntegrationError as error:
+            run = self._closing_line(RunStatus.FAILED, [], error.exit_code, error)
+            _log.error("sync failed", code=error.code, seen=str(error), remedy=error.remedy, **run.stats)
+            await self._sink.close_run(run)
+            raise
+        await self._sink.close_run(run)
+        _log.info("sync finished", exit_code=run.exit_code, **self._counts(), **run.stats)
+        return run
+
+    async def _run(self) -> SyncRun:
+        self._release = await read_release(self._client)
+        if self._release is not None and self._release < OLDEST_SUPPORTED:
+            raise ReleaseTooOldError(f"this is authentik {self._release.text}")
+        with Roster() as roster:
+            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, self._client.clock)
+            collected = await collect(
+                self._client,
+                self._release,
+                self._config,
+                accounts,
+                roster,
+                with_groups=self._scope.groups,
+                progress=self._progress,
+            )
+            verdicts = Verdicts(collected, self._scope)
+            await self._close(verdicts.close(Schema.ACCOUNT, accounts.tally))
+            if collected.groups is not None:
+                self._context.seen_at = rfc3339(self._client.clock.now())
+                groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
+                await self._close(verdicts.close(Schema.GROUP, groups))
+                memberships = await emit_memberships(roster, fates, collected.differences, self._context, self._sink)
+                await self._close(verdicts.close(Schema.MEMBERSHIP, memberships))
+        warnings = [*self._warnings(verdicts.reasons)]
+        return self._closing_line(RunStatus.COMPLETED, warnings, exit_code(verdicts.reasons), None)
+
+    async def _close(self, closing: PayloadSetClosing) -> None:
+        self._closings.append(closing)
+        await self._sink.close_set(closing)
+
+    def _warnings(self, reasons: set[Reason]) -> Iterator[RunWarning]:
+        for diagnostic in self._scope.filter.warnings:
+            yield RunWarning(code=diagnostic.code, message=diagnostic.message)
+        for reason in Reason:
+            if reason in reasons and reason is not Reason.FILTER_NEVER_MATCHES:
+                yield RunWarning(code=reason, message=EXPLANATIONS[reason])
+        for kind, times in sorted(self._context.unknown_types.items()):
+            yield RunWarning(
+                code="unknown_user_type", message=f"{times} users are of the type {kind!r}, taken for USER"
+            )
+
+    def _closing_line(
+        self, status: RunStatus, warnings: list[RunWarning], code: int, error: IntegrationError | None
+    ) -> SyncRun:
+        clock = self._client.clock
+        return SyncRun(
+            status=status,
+            started_at=rfc3339(self._started_at),
+            completed_at=rfc3339(clock.now()),
+            directory_instance_id=self._context.directory_instance_id,
+            release=self._release.text if self._release else None,
+            scope=self._scope.fingerprint,
+            full_count=sum(closing.counts.emitted for closing in self._closings),
+            stats={
+                "seconds": round(clock.monotonic() - self._started, 3),
+                "requests": self._client.requests,
+                "retries": self._client.budget.retries,
+            },
+            warnings=warnings,
+            error=_failure(error) if error is not None else None,
+            exit_code=code,
+        )
+
+    def _counts(self) -> dict[str, int]:
+        return {closing.schema: closing.counts.emitted for closing in self._closings}
+
+
+def _failure(error: IntegrationError) -> RunFailure:
+    return RunFailure(code=error.code, message=str(error), remedy=error.remedy, recovery=error.recovery)
+
+
+@contextmanager
+def _deadline_as_error() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise DeadlineError("the run's time limit has passed") from error

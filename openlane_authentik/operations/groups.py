@@ -1,0 +1,41 @@
+"""Groups on their way to envelopes, once all were read."""
+
+from collections.abc import Iterable
+
+from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.directory.roster import Fate
+from openlane_authentik.emit.envelope import Envelope, Schema
+from openlane_authentik.emit.sink import Sink
+from openlane_authentik.operations.batches import batched
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.tally import Tally
+from openlane_authentik.records.context import MappingContext, UnmappableRecordError, identifier
+from openlane_authentik.records.group import map_group
+
+
+async def emit_groups(
+    groups: Iterable[RawRecord], scope: Scope, context: MappingContext, sink: Sink
+) -> tuple[Tally, dict[str, Fate]]:
+    """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``."""
+    tally = Tally()
+    fates: dict[str, Fate] = {}
+
+    def kept() -> Iterable[Envelope]:
+        for raw in groups:
+            try:
+                pk = identifier(raw, "pk")
+            except UnmappableRecordError as error:
+                tally.failed_by[error.cause] += 1
+                continue
+            verdict = scope.judge(raw, pk)
+            if verdict.kept:
+                fates[pk] = Fate.KEPT
+                yield Envelope(schema=Schema.GROUP, resource=pk, payload=raw, record=map_group(raw, context))
+            else:
+                fates[pk] = Fate.FAILED if verdict.failed else Fate.FILTERED
+                tally.drop(verdict)
+
+    for batch in batched(kept()):
+        tally.emitted += len(batch)
+        await sink.accept(batch)
+    return tally, fates
