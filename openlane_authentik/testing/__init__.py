@@ -1,0 +1,38 @@
+"""A fake authentik for tests: the API as measured on real servers, drift, permissions and faults included.
+
+    fake = FakeAuthentik(Directory.generate(users=300, seed=7), release="2025.12")
+    async with httpx.AsyncClient(transport=fake.transport(), base_url="http://authentik.example.test") as client:
+        answer = await client.get("/api/v3/core/users/", headers=fake.headers("viewer"))
+
+Or over real sockets, with ``openlane-authentik[testing]`` installed:
+
+    with serve(fake) as server:
+        httpx.get(f"{server.url}/api/v3/core/users/", headers=fake.headers())
+"""
+
+from openlane_authentik.testing.app import Cost, FakeAuthentik, Hook, RequestInfo
+from openlane_authentik.testing.costs import measured_cost
+from openlane_authentik.testing.directory import Directory
+from openlane_authentik.testing.faults import Fault
+from openlane_authentik.testing.releases import RELEASES, Release
+from openlane_authentik.testing.server import Server, serve
+from openlane_authentik.testing.state import Clock
+from openlane_authentik.testing.tokens import KINDS
+from openlane_authentik.testing.transport import FakeTransport
+
+__all__ = [
+    "KINDS",
+    "RELEASES",
+    "Clock",
+    "Cost",
+    "Directory",
+    "FakeAuthentik",
+    "FakeTransport",
+    "Fault",
+    "Hook",
+    "Release",
+    "RequestInfo",
+    "Server",
+    "measured_cost",
+    "serve",
+]
