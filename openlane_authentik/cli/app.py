@@ -1,0 +1,157 @@
+"""The commands, their options, and what becomes of errors."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from openlane_authentik.cli.console import open_console, show_error, show_filter_error, show_health, show_sync
+from openlane_authentik.cli.demo import DEMO_OUTPUT, run_demo
+from openlane_authentik.cli.settings import find_credential
+from openlane_authentik.cli.sync import OutputFormat, sync_to
+from openlane_authentik.definition import definition as card
+from openlane_authentik.errors import FilterError, IntegrationError
+from openlane_authentik.integration import AuthentikIntegration
+from openlane_authentik.log import configure_logging
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_user_input
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="openlane-authentik",
+    help="Collect the users, groups and memberships of an authentik, and say what of them is proven complete.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+BaseUrl = Annotated[str | None, typer.Option(help="Address of authentik; else AUTHENTIK_BASE_URL.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with the API token; else AUTHENTIK_TOKEN, else a prompt.")]
+CaFile = Annotated[Path | None, typer.Option(help="Certificate authorities to trust besides the public ones (PEM).")]
+AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Send the token unencrypted, on a network you trust.")]
+Filter = Annotated[str, typer.Option("--filter", help="CEL expression that a record must satisfy.")]
+NoGroups = Annotated[bool, typer.Option("--disable-group-sync", help="Accounts only, no groups and memberships.")]
+
+
+@app.command()
+def health(
+    *,
+    base_url: BaseUrl = None,
+    token_file: TokenFile = None,
+    disable_group_sync: NoGroups = False,
+    ca_file: CaFile = None,
+    allow_http: AllowHttp = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Check what stands between here and a sync that can prove its records; nothing is changed."""
+    integration = _integration(base_url, token_file, ca_file, allow_http=allow_http)
+    report = asyncio.run(integration.health_check(UserInput(disable_group_sync=disable_group_sync)))
+    if as_json:
+        _print_json(report)
+    else:
+        show_health(open_console(stderr=False), report)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def sync(
+    *,
+    base_url: BaseUrl = None,
+    token_file: TokenFile = None,
+    filter_expr: Filter = "",
+    disable_group_sync: NoGroups = False,
+    shape: Annotated[OutputFormat, typer.Option("--format", help="Lines, or the host's array.")] = OutputFormat.NDJSON,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write, whole or not at all; else standard output.")
+    ] = None,
+    ca_file: CaFile = None,
+    allow_http: AllowHttp = False,
+    timeout: Annotated[float, typer.Option(help="Seconds after which the run ends.", min=1)] = 3600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON; needs --output.")] = False,
+) -> None:
+    """Read the directory and write envelopes; exits 0 when every set is proven or empty by choice."""
+    if as_json and output is None:
+        raise typer.BadParameter("standard output has the records; add --output FILE", param_hint="--json")
+    user_input = _user_input(filter_expr, disable_group_sync=disable_group_sync)
+    integration = _integration(base_url, token_file, ca_file, allow_http=allow_http)
+    console = open_console(stderr=True)
+    config = DirectorySyncConfig(timeout_seconds=timeout)
+    run, summary = asyncio.run(sync_to(integration, user_input, config, output, shape, console))
+    if as_json:
+        _print_json(run)
+    else:
+        show_sync(console, summary.closings, run)
+    raise typer.Exit(run.exit_code)
+
+
+@app.command()
+def definition() -> None:
+    """Print the card that a host loads, as JSON."""
+    typer.echo(card.to_json())
+
+
+@app.command()
+def demo(
+    *,
+    directory: Annotated[
+        Path | None, typer.Option(help="Folder of raw records, users.ndjson.gz and groups.ndjson.gz; else made up.")
+    ] = None,
+    filter_expr: Filter = "",
+    disable_group_sync: NoGroups = False,
+    output: Annotated[Path, typer.Option(help="File to write the envelopes to.")] = DEMO_OUTPUT,
+) -> None:
+    """Check and sync a fake authentik on this machine; asks nothing, and ends by itself."""
+    user_input = _user_input(filter_expr, disable_group_sync=disable_group_sync)
+    raise typer.Exit(run_demo(open_console(stderr=False), directory, user_input, output))
+
+
+def run() -> None:
+    """Run a command and exit with its code; an error is told in words, never as a traceback."""
+    try:
+        app()
+    except IntegrationError as error:
+        show_error(open_console(stderr=True), error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    else:
+        code = 0
+    if code == 0:
+        return
+    # What the interpreter would still flush at its end may be what could not be written.
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the last moments of the process
+    raise SystemExit(code)
+
+
+def _integration(
+    base_url: str | None, token_file: Path | None, ca_file: Path | None, *, allow_http: bool
+) -> AuthentikIntegration:
+    credential = find_credential(base_url, token_file, allow_http=allow_http)
+    terminal = sys.stderr.isatty()
+    configure_logging(
+        secrets=[credential.token.get_secret_value()],
+        as_json=not terminal,
+        # The progress bar and the summary tell a person the same.
+        level=logging.WARNING if terminal else logging.INFO,
+    )
+    return AuthentikIntegration(credential, ca_file=ca_file)
+
+
+def _user_input(filter_expr: str, *, disable_group_sync: bool) -> UserInput:
+    user_input = parse_user_input({"filterExpr": filter_expr, "disableGroupSync": disable_group_sync})
+    try:
+        Scope(user_input)
+    except FilterError as error:
+        show_filter_error(open_console(stderr=True), filter_expr, error)
+        raise
+    return user_input
+
+
+def _print_json(value: msgspec.Struct) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

@@ -1,0 +1,80 @@
+"""What people see: tables, errors and the progress bar, all on standard error, so that standard output is data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from openlane_authentik.emit.envelope import PayloadSetClosing, SyncRun
+from openlane_authentik.errors import FilterError, IntegrationError
+from openlane_authentik.filter import render_diagnostic
+from openlane_authentik.operations.collection import Progress
+from openlane_authentik.operations.health_report import CheckStatus, HealthReport
+
+_PLAIN_WIDTH: Final = 110
+_MARKS: Final = {
+    CheckStatus.PASS: ("ok", "green"),
+    CheckStatus.WARN: ("warn", "yellow"),
+    CheckStatus.FAIL: ("FAIL", "red"),
+    CheckStatus.SKIPPED: ("-", "dim"),
+}
+
+
+def open_console(*, stderr: bool) -> Console:
+    """Give a console as wide as the terminal, or of a fixed width when there is none."""
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PLAIN_WIDTH)
+
+
+def show_health(console: Console, report: HealthReport) -> None:
+    """Print the checks one by one, each finding with what to do."""
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for check in report.checks:
+        mark, style = _MARKS[check.status]
+        table.add_row(Text(mark, style=style), check.check, check.seen)
+        if check.remedy:
+            table.add_row("", Text(check.code, style="bold"), check.remedy)
+    console.print(table)
+    console.print(Text(f"=> {report.status}", style="bold"))
+
+
+def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun) -> None:
+    """Print what became of each set, and what an operator should know."""
+    table = Table("set", box=None, padding=(0, 1), pad_edge=False)
+    for title in ("read", "emitted", "filtered", "failed"):
+        table.add_column(title, justify="right")
+    table.add_column("complete")
+    for closing in closings:
+        counts = closing.counts
+        complete = "proven" if closing.snapshot_complete else "no: " + ", ".join(closing.reasons)
+        numbers = (counts.read, counts.emitted, counts.filtered, counts.failed)
+        table.add_row(closing.schema, *map(str, numbers), complete)
+    console.print(table)
+    for warning in run.warnings:
+        console.print(Text(f"warning: {warning.message} [{warning.code}]", style="yellow"))
+
+
+def show_error(console: Console, error: IntegrationError) -> None:
+    """Print what was seen, the code, and what to do."""
+    console.print(Text(f"error: {error} [{error.code}]", style="red"))
+    console.print(Text(f"       {error.remedy}"))
+
+
+def show_filter_error(console: Console, expression: str, error: FilterError) -> None:
+    """Print each thing wrong with a filter, with a caret under its place."""
+    for diagnostic in error.diagnostics:
+        console.print(Text(render_diagnostic(expression, diagnostic)), soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """Show a bar while users are read, when there is a terminal to show it on."""
+    columns = (TextColumn("reading users"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("users", total=None)
+        yield lambda read, expected: bar.update(task, completed=read, total=max(read, expected))
