@@ -4,9 +4,13 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
+import idna
+
 from openlane_authentik.errors import BaseUrlError
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?")
+_DOTTED = re.compile(r"[0-9.]+")
 # What people copy from the browser or from API documentation, with all that follows it.
 _PASTED_TAIL = re.compile(r"/(?:api(?:/v3)?|if/(?:admin|user|flow))(?:/.*)?$")
 
@@ -62,12 +66,21 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname
     if not host:
         raise BaseUrlError("the base URL has no host name")
-    if ":" in host:
-        return f"[{host}]"
     try:
-        return host.encode("idna").decode("ascii").lower()
-    except UnicodeError as error:
+        if ":" in host:
+            if not parts.netloc.endswith("]") and "]:" not in parts.netloc:
+                raise BaseUrlError("the host name of the base URL is not a valid one")
+            return f"[{ipaddress.IPv6Address(host)}]"
+        if _DOTTED.fullmatch(host):
+            return str(ipaddress.IPv4Address(host))
+        name = host.encode("idna").decode("ascii").lower()
+        # What reads as a name here must be one to the HTTP client, which is stricter about names of other scripts.
+        idna.decode(name)
+    except ValueError as error:
         raise BaseUrlError("the host name of the base URL is not a valid one") from error
+    if "[" in parts.netloc or not _NAME.fullmatch(name):
+        raise BaseUrlError("the host name of the base URL is not a valid one")
+    return name
 
 
 def _port(parts: SplitResult) -> str:
@@ -75,6 +88,8 @@ def _port(parts: SplitResult) -> str:
         port = parts.port
     except ValueError as error:
         raise BaseUrlError("the port of the base URL is not a number from 1 to 65535") from error
+    if port == 0:
+        raise BaseUrlError("the port of the base URL is not a number from 1 to 65535")
     if port is None or port == _DEFAULT_PORTS[parts.scheme]:
         return ""
     return f":{port}"

@@ -6,6 +6,7 @@
     │   ├── BaseUrlError                 base_url_invalid
     │   ├── UserInputError               user_input_invalid
     │   ├── CaFileError                  ca_file_invalid
+    │   ├── ProxySettingError            proxy_invalid
     │   ├── FilterError                  filter_invalid
     │   └── OutputError                  output_unwritable
     ├── EndpointError                78  something answers, but not the authentik that is meant
@@ -120,6 +121,13 @@ class CaFileError(ConfigurationError):
 
     code = "ca_file_invalid"
     remedy = "Give a file of certificates in PEM format to --ca-file."
+
+
+class ProxySettingError(ConfigurationError):
+    """A proxy variable of the environment cannot be used."""
+
+    code = "proxy_invalid"
+    remedy = "Set HTTP_PROXY, HTTPS_PROXY and ALL_PROXY to http:// or https:// addresses, or unset them."
 
 
 class OutputError(ConfigurationError):

@@ -46,7 +46,7 @@ class Redactor:
                 value = value.replace(secret, REDACTED)
             return value
         if isinstance(value, Mapping):
-            return {key: self._clean(inner) for key, inner in value.items()}
+            return {self._clean(key): self._clean(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self._clean(inner) for inner in value]
         return value if value is None or isinstance(value, int | float) else self._clean(str(value))

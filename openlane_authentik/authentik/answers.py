@@ -34,6 +34,7 @@ from openlane_authentik.errors import (
 
 _DECODER = msgspec.json.Decoder()
 _OK = 200
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -83,7 +84,7 @@ def _decode(raw: RawAnswer) -> Any:
         raise NotAuthentikError(f"{_path(raw)} answered {_kind(raw)}, not JSON")
     try:
         return _DECODER.decode(raw.body)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+    except _NO_JSON as error:
         # The decoder's own message may quote the body, which holds people's data.
         raise BrokenAnswerError(
             f"the answer of {_path(raw)} is no valid JSON ({len(raw.body)} bytes came)"
@@ -93,8 +94,7 @@ def _decode(raw: RawAnswer) -> Any:
 def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
     status = raw.status
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
-        target = urlsplit(urljoin(raw.url, raw.headers.get("location", "")))
-        return RedirectError(f"{_path(raw)} redirects ({status}) to {target.scheme}://{target.hostname}{target.path}")
+        return RedirectError(f"{_path(raw)} redirects ({status}) to {_target(raw)}")
     if status == 429:  # noqa: PLR2004
         return RateLimitedError(f"{_path(raw)} answered 429", retry_after=_retry_after(raw, now))
     if status in _GATEWAY:
@@ -136,10 +136,19 @@ def _not_found(raw: RawAnswer) -> IntegrationError:
     return NotAuthentikError(f"{_path(raw)} answered 404 ({_kind(raw)})")
 
 
+def _target(raw: RawAnswer) -> str:
+    """Name where a redirect leads, without its user info and its query."""
+    try:
+        target = urlsplit(urljoin(raw.url, raw.headers.get("location", "")))
+    except ValueError:
+        return "what is no address"
+    return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
+
+
 def _detail(raw: RawAnswer) -> str | None:
     try:
         data = _DECODER.decode(raw.body)
-    except msgspec.DecodeError:
+    except _NO_JSON:
         return None
     detail = data.get("detail") if isinstance(data, dict) else None
     return detail if isinstance(detail, str) else None

@@ -44,6 +44,11 @@ class Release:
         return self >= DATE_FILTERS
 
     @property
+    def has_login_filter(self) -> bool:
+        """Whether users can be filtered by ``last_login``."""
+        return self >= LOGIN_FILTER
+
+    @property
     def names_own_roles(self) -> bool:
         """Whether ``core/users/me/`` names the roles of the token's account."""
         return self >= OWN_ROLES
@@ -53,3 +58,4 @@ class Release:
 OLDEST_SUPPORTED: Final = Release(2023, 10, "2023.10")
 DATE_FILTERS: Final = Release(2025, 8, "2025.8")
 OWN_ROLES: Final = Release(2025, 12, "2025.12")
+LOGIN_FILTER: Final = Release(2026, 2, "2026.2")

@@ -12,6 +12,7 @@ from openlane_authentik.errors import (
     ConnectionFailedError,
     DnsError,
     IntegrationError,
+    ProxySettingError,
     RequestTimeoutError,
     TlsError,
 )
@@ -42,6 +43,16 @@ def open_http(
     Raises:
         CaFileError: ``ca_file`` is not there or holds no certificate.
     """
+    trust = _trust(ca_file)
+    try:
+        return _client(base_url, token, connections, trust, transport)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise ProxySettingError("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used") from error
+
+
+def _client(
+    base_url: str, token: str, connections: int, trust: ssl.SSLContext, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=f"{base_url}/api/v3/",
         headers={
@@ -55,13 +66,16 @@ def open_http(
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
-        verify=_trust(ca_file),
+        verify=trust,
         transport=transport,
     )
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
+    try:
+        context = httpx.create_ssl_context()
+    except (OSError, ssl.SSLError) as error:
+        raise CaFileError("no certificates can be read from what SSL_CERT_FILE or SSL_CERT_DIR names") from error
     if ca_file is not None:
         try:
             context.load_verify_locations(cafile=ca_file)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient, Params
 from openlane_authentik.authentik.pages import PageSize, RawRecord, read_first_page
-from openlane_authentik.directory.moments import from_micros, to_micros
+from openlane_authentik.directory.moments import FIRST_MICROS, LAST_MICROS, from_micros, to_micros
 from openlane_authentik.directory.passes import PagedList, record_key
 
 USERS: Final = "core/users/"
@@ -42,9 +42,10 @@ class Span:
     def params(self) -> dict[str, str | int]:
         """Give the filter that holds exactly this span."""
         params: dict[str, str | int] = {}
-        if self.start is not None:
+        # A bound at either end of all time excludes nothing, and lies where no timestamp can be written.
+        if self.start is not None and self.start > FIRST_MICROS:
             params[f"{self.field}__gt"] = from_micros(self.start - 1)
-        if self.end is not None:
+        if self.end is not None and self.end <= LAST_MICROS:
             params[f"{self.field}__lt"] = from_micros(self.end)
         return params
 

@@ -25,6 +25,14 @@ def moment_micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+FIRST_MICROS = moment_micros(datetime.min.replace(tzinfo=UTC))
+LAST_MICROS = moment_micros(datetime.max.replace(tzinfo=UTC))
+
+
 def from_micros(micros: int) -> str:
-    """Write a moment the way authentik's filters read it."""
+    """Write a moment the way authentik's filters read it.
+
+    Raises:
+        OverflowError: It is before the year 1 or after the year 9999.
+    """
     return rfc3339(_EPOCH + timedelta(microseconds=micros))

@@ -1,5 +1,6 @@
 """Where a sink writes: standard output, or a file that appears whole or not at all."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -26,8 +27,12 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
         if path is None:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
+        elif path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe or a device: there is nothing to put in its place.
+            with path.open("wb") as file:
+                yield file
         else:
-            with _replacing(path) as file:
+            with _replacing(path.resolve()) as file:
                 yield file
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from error
@@ -35,7 +40,9 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    handle, temporary = tempfile.mkstemp(prefix=".openlane-authentik.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

@@ -4,7 +4,7 @@ It never calls ``admin/system/``, which echoes the Authorization header.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
@@ -221,6 +221,7 @@ def _end_of(token: dict[str, Any], account: int) -> datetime | None:
     if token.get("user") != account or token.get("intent") != "api" or token.get("expiring") is not True:
         return None
     try:
-        return datetime.fromisoformat(token["expires"])
+        end = datetime.fromisoformat(token["expires"])
     except (KeyError, TypeError, ValueError):
         return None
+    return end if end.tzinfo else end.replace(tzinfo=UTC)

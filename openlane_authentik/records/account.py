@@ -37,9 +37,9 @@ MAP_EXPR: Final = """{
   'status': has(payload.is_active) && payload.is_active == true ? 'ACTIVE' : 'INACTIVE',
   'account_type': !has(payload.type) ? 'USER' : (payload.type == 'external' ? 'GUEST'
     : (payload.type in ['service_account', 'internal_service_account'] ? 'SERVICE' : 'USER')),
-  'added_at': has(payload.date_joined) ? payload.date_joined : null,
-  'last_login_at': has(payload.last_login) ? payload.last_login : null,
-  'organization_unit': has(payload.path) ? payload.path : null,
+  'added_at': has(payload.date_joined) && payload.date_joined != '' ? payload.date_joined : null,
+  'last_login_at': has(payload.last_login) && payload.last_login != '' ? payload.last_login : null,
+  'organization_unit': has(payload.path) && payload.path != '' ? payload.path : null,
   'metadata': has(payload.attributes) && payload.attributes != null ? payload.attributes : {},
   'profile': payload
 }"""
