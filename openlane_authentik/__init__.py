@@ -12,7 +12,7 @@ testing/       a fake authentik, for your tests as for ours
 
 integration = AuthentikIntegration(parse_credential({"baseUrl": "https://auth.example.com", "token": token}))
 report = await integration.health_check()
-run = await integration.directory_sync(NdjsonSink(file), parse_user_input({"filterExpr": "payload.is_active"}))
+run = await integration.directory_sync(NdjsonSink(file), parse_user_input({"disableGroupSync": True}))
 """
 
 from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
@@ -21,6 +21,7 @@ from openlane_authentik.emit.payload_sets import PayloadSetsSink
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.integration import AuthentikIntegration, InstallationMetadata
+from openlane_authentik.operations.directory_sync import SyncResult
 from openlane_authentik.operations.health_report import HealthReport
 from openlane_authentik.settings import (
     AuthentikCredential,
@@ -43,6 +44,7 @@ __all__ = [
     "PayloadSetsSink",
     "Schema",
     "Sink",
+    "SyncResult",
     "SyncRun",
     "UserInput",
     "parse_credential",

@@ -11,11 +11,10 @@ from openlane_authentik.authentik.retry import ATTEMPTS
 from openlane_authentik.authentik.transport import open_http
 from openlane_authentik.base_url import directory_instance_id
 from openlane_authentik.clock import Clock, SystemClock, rfc3339
-from openlane_authentik.emit.envelope import SyncRun
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import NotAuthentikError
 from openlane_authentik.operations.collection import Progress
-from openlane_authentik.operations.directory_sync import DirectorySync
+from openlane_authentik.operations.directory_sync import DirectorySync, SyncResult
 from openlane_authentik.operations.health_check import HealthCheck
 from openlane_authentik.operations.health_report import HealthReport
 from openlane_authentik.operations.scope import Scope
@@ -81,18 +80,22 @@ class AuthentikIntegration:
         sink: Sink,
         user_input: UserInput | None = None,
         config: DirectorySyncConfig | None = None,
+        *,
+        checkpoint: bytes | None = None,
         progress: Progress = lambda _read, _expected: None,
-    ) -> SyncRun:
+    ) -> SyncResult:
         """Read the directory and hand it to the sink, record by record, while it is being read.
 
         Args:
             sink: Takes envelopes and closings.
             user_input: Filter and switches.
             config: Page size, concurrency and time limit.
+            checkpoint: Of an earlier result; then only what changed since is read, if that can be proven.
             progress: Told after every page how many users were read, and how many there are about.
 
         Returns:
-            The line that closed the run; its ``exit_code`` tells whether every set was proven.
+            The line that closed the run, whose ``exit_code`` tells whether every set was proven, and the checkpoint
+            for the next.
 
         Raises:
             FilterError: The filter is not one this package runs; nothing was sent or handed over.
@@ -107,7 +110,7 @@ class AuthentikIntegration:
             rfc3339(self._clock.now()),
         )
         async with self._client(config.concurrency, config.timeout_seconds, ATTEMPTS) as client:
-            return await DirectorySync(client, sink, scope, context, config, progress).run()
+            return await DirectorySync(client, sink, scope, context, config, progress).run(checkpoint)
 
     async def installation_metadata(self) -> InstallationMetadata:
         """Read what a host shows of this installation.

@@ -100,6 +100,13 @@ class DirectorySyncConfig(BaseModel):
         description="Seconds after which a run ends, proving nothing.",
         gt=0,
     )
+    full_sync_interval_seconds: float = Field(
+        default=86400.0,
+        alias="fullSyncIntervalSeconds",
+        title="Full Sync Interval",
+        description="Seconds after which a sync reads everybody again, though a checkpoint would do.",
+        ge=0,
+    )
 
 
 def parse_credential(raw: Mapping[str, Any], *, allow_http: bool = False) -> AuthentikCredential:

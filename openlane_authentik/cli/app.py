@@ -1,8 +1,10 @@
 """The commands, their options, and what becomes of errors."""
 
 import asyncio
+import io
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +15,7 @@ import typer
 from openlane_authentik.cli.console import open_console, show_error, show_filter_error, show_health, show_sync
 from openlane_authentik.cli.demo import DEMO_OUTPUT, run_demo
 from openlane_authentik.cli.settings import find_credential
-from openlane_authentik.cli.sync import OutputFormat, sync_to
+from openlane_authentik.cli.sync import OutputFormat, keep_checkpoint, read_checkpoint, sync_to
 from openlane_authentik.definition import definition as card
 from openlane_authentik.errors import FilterError, IntegrationError
 from openlane_authentik.integration import AuthentikIntegration
@@ -70,6 +72,10 @@ def sync(
     output: Annotated[
         Path | None, typer.Option(help="File to write, whole or not at all; else standard output.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File to begin at, if it is there: only what changed is read. Replaced after.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything, whatever the checkpoint says.")] = False,
     ca_file: CaFile = None,
     allow_http: AllowHttp = False,
     timeout: Annotated[float, typer.Option(help="Seconds after which the run ends.", min=1)] = 3600.0,
@@ -78,16 +84,21 @@ def sync(
     """Read the directory and write envelopes; exits 0 when every set is proven or empty by choice."""
     if as_json and output is None:
         raise typer.BadParameter("standard output has the records; add --output FILE", param_hint="--json")
+    if checkpoint is not None and shape is OutputFormat.PAYLOAD_SETS:
+        raise typer.BadParameter("payload sets cannot tell which accounts are no more", param_hint="--checkpoint")
     user_input = _user_input(filter_expr, disable_group_sync=disable_group_sync)
     integration = _integration(base_url, token_file, ca_file, allow_http=allow_http)
     console = open_console(stderr=True)
     config = DirectorySyncConfig(timeout_seconds=timeout)
-    run, summary = asyncio.run(sync_to(integration, user_input, config, output, shape, console))
+    known = read_checkpoint(checkpoint) if checkpoint is not None and not full else None
+    result, summary = asyncio.run(sync_to(integration, user_input, config, output, shape, console, known))
+    if checkpoint is not None:
+        keep_checkpoint(checkpoint, result)
     if as_json:
-        _print_json(run)
+        _print_json(result.run)
     else:
-        show_sync(console, summary.closings, run)
-    raise typer.Exit(run.exit_code)
+        show_sync(console, summary.closings, result.run)
+    raise typer.Exit(result.run.exit_code)
 
 
 @app.command()
@@ -113,6 +124,10 @@ def demo(
 
 def run() -> None:
     """Run a command and exit with its code; an error is told in words, never as a traceback."""
+    # What a terminal of another encoding cannot show must not end a command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except IntegrationError as error:
@@ -127,6 +142,11 @@ def run() -> None:
     # What the interpreter would still flush at its end may be what could not be written.
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the last moments of the process
     raise SystemExit(code)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """End as Ctrl-C does, so that no half-written file is left."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _integration(

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
+import httpx
 import msgspec
 from rich.console import Console
 from rich.text import Text
@@ -12,7 +13,7 @@ from rich.text import Text
 from openlane_authentik.cli.console import show_health, show_sync
 from openlane_authentik.cli.sync import OutputFormat, sync_to
 from openlane_authentik.emit.envelope import Envelope
-from openlane_authentik.errors import SettingMissingError
+from openlane_authentik.errors import OutputError, SettingMissingError
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_credential
@@ -35,14 +36,22 @@ def run_demo(console: Console, folder: Path | None, user_input: UserInput, outpu
     fake = FakeAuthentik(_directory(folder), brand_title="authentik (demo)")
     token = fake.token("viewer")
     configure_logging(secrets=[token], as_json=False, level=logging.WARNING)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
     with serve(fake) as server:
-        integration = AuthentikIntegration(parse_credential({"baseUrl": server.url, "token": token}))
+        integration = AuthentikIntegration(
+            parse_credential({"baseUrl": server.url, "token": token}),
+            # The fake is on this machine, whatever proxy the environment names for others.
+            transport=httpx.AsyncHTTPTransport(),
+        )
         console.print(Text("1. A fake authentik runs on this machine. Is it ready to be synced?", style="bold"))
         show_health(console, asyncio.run(integration.health_check(user_input)))
         console.print(Text("\n2. Its directory is read, mapped and filtered.", style="bold"))
         syncing = sync_to(integration, user_input, DirectorySyncConfig(), output, OutputFormat.NDJSON, console)
-        run, summary = asyncio.run(syncing)
+        result, summary = asyncio.run(syncing)
+        run = result.run
         show_sync(console, summary.closings, run)
     console.print(
         Text(f"\n3. Every record is one line of {output}, ready for a host. The first of each kind:", style="bold")

@@ -12,7 +12,9 @@ from openlane_authentik.emit.ndjson import NdjsonSink
 from openlane_authentik.emit.output import open_output
 from openlane_authentik.emit.payload_sets import PayloadSetsSink
 from openlane_authentik.emit.sink import Sink
+from openlane_authentik.errors import OutputError
 from openlane_authentik.integration import AuthentikIntegration
+from openlane_authentik.operations.directory_sync import SyncResult
 from openlane_authentik.settings import DirectorySyncConfig, UserInput
 
 
@@ -54,7 +56,8 @@ async def sync_to(
     output: Path | None,
     shape: OutputFormat,
     console: Console,
-) -> tuple[SyncRun, Summary]:
+    checkpoint: bytes | None = None,
+) -> tuple[SyncResult, Summary]:
     """Sync into standard output or a file.
 
     Raises:
@@ -64,4 +67,34 @@ async def sync_to(
     with open_output(output) as file, progress_bar(console) as progress:
         sink = NdjsonSink(file) if shape is OutputFormat.NDJSON else PayloadSetsSink(file)
         summary = Summary(sink)
-        return await integration.directory_sync(summary, user_input, config, progress), summary
+        result = await integration.directory_sync(summary, user_input, config, checkpoint=checkpoint, progress=progress)
+    return result, summary
+
+
+def read_checkpoint(path: Path) -> bytes | None:
+    """Read a checkpoint file; None if it is not there.
+
+    Raises:
+        OutputError: It is there and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+
+
+def keep_checkpoint(path: Path, result: SyncResult) -> None:
+    """Replace the checkpoint file by that of a run that was proven, and take it away after any other.
+
+    Records of a run that was not proven may have been taken over; only a full run can tell which of them are no more.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    if result.checkpoint is None:
+        path.unlink(missing_ok=True)
+        return
+    with open_output(path) as file:
+        file.write(result.checkpoint)

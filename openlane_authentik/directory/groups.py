@@ -4,14 +4,14 @@ A group's page costs the server 0.4-0.7 s this way and 1.6 s with the members' r
 Groups have no timestamp in any release, so they are read by page numbers until two passes agree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import RawRecord, read_count
-from openlane_authentik.directory.passes import PagedList, record_key
+from openlane_authentik.directory.passes import PagedList, Pass, record_key
 
 GROUPS: Final = "core/groups/"
 
@@ -22,16 +22,24 @@ _decoder = msgspec.json.Decoder()
 class GroupReader:
     """Reads all groups, and keeps them encoded until they are emitted.
 
+    Args:
+        client: Of this run.
+        page_size: Rows asked for at a time.
+        width: Requests at a time.
+        known: The groups that an earlier run has proven; a first pass that finds just these is proof.
+
     Attributes:
         proven: Whether the last two passes prove that these are all groups.
         count_before, count_after: What authentik counted before the first pass and in the last.
     """
 
-    def __init__(self, client: AuthentikClient, page_size: int, width: int) -> None:
+    def __init__(self, client: AuthentikClient, page_size: int, width: int, known: Iterable[str] | None = None) -> None:
         self.proven = False
         self.count_before = 0
         self._client = client
         self._list = PagedList(client, GROUPS, {"include_users": "false", "ordering": "pk"}, page_size, width)
+        if known is not None:
+            self._list.last = Pass.proven(known)
         self._rows: dict[Any, bytes] = {}
 
     @property
@@ -53,10 +61,12 @@ class GroupReader:
         self.count_before = await read_count(self._client, GROUPS, {"include_users": "false"})
 
     async def read(self) -> None:
-        """Read passes until two in a row are proof; once that was reached, one more may be enough."""
-        self.proven = (self._list.passes > 0 and await self._list.read_once_more(self._keep)) or (
-            await self._list.read_until_proven(self._keep)
-        )
+        """Read passes until two in a row are proof; where one pass is known already, one more may be enough."""
+        self.proven = await self._list.read_until_proven(self._keep)
+
+    def keys(self) -> list[str]:
+        """Give the key of every group of the last pass."""
+        return sorted(key for key in (self._list.last.keys if self._list.last else ()) if isinstance(key, str))
 
     def rows(self) -> Iterator[RawRecord]:
         """Give the groups of the last pass, as it found them, in the order of their keys."""

@@ -6,7 +6,7 @@ twice and as many keys as the count said, and both have the same keys: a row mis
 place taken by one that is gone since the first, which the second cannot have seen.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -16,7 +16,7 @@ import msgspec
 from openlane_authentik.authentik.client import AuthentikClient, Params
 from openlane_authentik.authentik.pages import Page, PageSize, RawRecord, read_page
 from openlane_authentik.directory.side_by_side import side_by_side
-from openlane_authentik.errors import AnswerTooLargeError, InvalidPageError, RequestTimeoutError
+from openlane_authentik.errors import AnswerTooLargeError, InvalidPageError, RequestTimeoutError, TryAgainError
 
 # Takes rows, some of them perhaps again, and tells how many were new.
 Accept = Callable[[list[RawRecord]], Awaitable[int]]
@@ -44,6 +44,12 @@ class Pass:
     count: int
     steady: bool
 
+    @classmethod
+    def proven(cls, keys: Iterable[Any]) -> "Pass":
+        """Give the pass that an earlier run has proven."""
+        known = frozenset(keys)
+        return cls(known, len(known), steady=True)
+
     def proves(self, before: "Pass | None") -> bool:
         """Whether this pass and the one before it prove that the keys are the whole list."""
         return before is not None and self.steady and before.steady and self.keys == before.keys
@@ -54,7 +60,7 @@ class PagedList:
 
     Attributes:
         passes: How many were read so far.
-        last: The last of them.
+        last: The last of them; may be set beforehand, to what is known already.
     """
 
     def __init__(self, client: AuthentikClient, path: str, params: Params, page_size: int, width: int) -> None:
@@ -76,58 +82,68 @@ class PagedList:
             IntegrationError: See ``AuthentikClient.get``.
         """
         for _ in range(MOST_PASSES):
-            if await self.read_once_more(accept):
+            before, self.last = self.last, await self._read_pass(accept)
+            self.passes += 1
+            if self.last.proves(before):
                 return True
         return False
-
-    async def read_once_more(self, accept: Accept) -> bool:
-        """Read one more pass; true when it and the one before it are proof."""
-        before = self.last
-        self.last = await self._read_pass(accept)
-        self.passes += 1
-        return self.last.proves(before)
 
     async def _read_pass(self, accept: Accept) -> Pass:
         while True:
             reading = _Reading(accept)
-            try:
-                first = await self._page(1)
-                await reading.take(first, 1)
-                rest = (partial(self._read_into, reading, number) for number in range(2, first.total_pages + 1))
-                await side_by_side(rest, self._width)
-            except InvalidPageError:
-                return reading.ended(steady=False)
-            except (RequestTimeoutError, AnswerTooLargeError):
-                # The pages of another size are other pages: the pass begins anew.
-                if not self._size.shrink():
-                    raise
-            else:
-                return reading.ended(steady=True)
+            await self._read_into(reading, 1)
+            rest = range(2, reading.total_pages + 1)
+            await side_by_side((partial(self._read_into, reading, number) for number in rest), self._width)
+            if reading.too_slow is None:
+                return reading.ended()
+            # The pages of another size are other pages: the pass begins anew.
+            if not self._size.shrink():
+                raise reading.too_slow
 
     async def _read_into(self, reading: "_Reading", number: int) -> None:
-        await reading.take(await self._page(number), number)
-
-    async def _page(self, number: int) -> Page:
-        return await read_page(self._client, self._path, {**self._params, "page": number}, self._size)
+        if reading.given_up:
+            return
+        # Neither error may end the pages beside this one, whose rows may be on their way to the sink.
+        try:
+            page = await read_page(self._client, self._path, {**self._params, "page": number}, self._size)
+        except InvalidPageError:
+            reading.lost_a_page = True
+        except (RequestTimeoutError, AnswerTooLargeError) as error:
+            reading.too_slow = error
+        else:
+            await reading.take(page, number)
 
 
 class _Reading:
+    """One pass as it is being read."""
+
     def __init__(self, accept: Accept) -> None:
+        self.total_pages = 1
+        self.lost_a_page = False
+        self.too_slow: TryAgainError | None = None
         self._accept = accept
         self._keys: set[Any] = set()
         self._rows = 0
         self._counts: set[int] = set()
         self._in_order = True
 
+    @property
+    def given_up(self) -> bool:
+        """Whether reading on is of no use."""
+        return self.lost_a_page or self.too_slow is not None
+
     async def take(self, page: Page, number: int) -> None:
-        last = number == page.total_pages
-        self._in_order &= page.next == (0 if last else number + 1)
+        """Take a page that was read."""
+        if number == 1:
+            self.total_pages = page.total_pages
+        self._in_order &= page.next == (0 if number == page.total_pages else number + 1)
         self._counts.add(page.count)
         self._rows += len(page.rows)
         self._keys.update(map(record_key, page.rows))
         await self._accept(page.rows)
 
-    def ended(self, *, steady: bool) -> Pass:
+    def ended(self) -> Pass:
+        """Give what the pass found."""
         count = max(self._counts, default=0)
         as_counted = len(self._counts) == 1 and self._rows == len(self._keys) == count
-        return Pass(frozenset(self._keys), count, steady and as_counted and self._in_order)
+        return Pass(frozenset(self._keys), count, as_counted and self._in_order and not self.lost_a_page)

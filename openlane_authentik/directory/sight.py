@@ -42,6 +42,14 @@ class Sight:
     users: Extent
     groups: Extent
 
+    def lesser(self, other: "Sight") -> "Sight":
+        """Give what is proven by this and by the other."""
+        return Sight(_lesser(self.users, other.users), _lesser(self.groups, other.groups))
+
+
+def _lesser(one: Extent, other: Extent) -> Extent:
+    return max(one, other, key=[Extent.FULL, Extent.UNPROVEN, Extent.PARTIAL].index)
+
 
 async def read_me(client: AuthentikClient) -> Me:
     """Read the token's own account.
@@ -78,7 +86,7 @@ async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -
     """
     if me.is_superuser:
         return Sight(Extent.FULL, Extent.FULL)
-    if release is not None and release.names_own_roles:
+    if me.role_pks or (release is not None and release.names_own_roles):
         roles, otherwise = me.role_pks, Extent.PARTIAL
     else:
         roles, otherwise = await _roles_of_groups(client, me), Extent.UNPROVEN

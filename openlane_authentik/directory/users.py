@@ -21,6 +21,7 @@ from openlane_authentik.directory.spans import plan_spans
 from openlane_authentik.log import get_logger
 
 MOST_ROUNDS: Final = 5
+_UNSETTLED: Final = -1
 # How far before the run's start a change is looked for again: the clocks of authentik's server and of its database
 # may differ by that much.
 OVERLAP: Final = timedelta(seconds=60)
@@ -61,15 +62,18 @@ class UserReader:
 
     Attributes:
         expected: How many users authentik counted before the first was read.
+        started: Its clock at that time, if it said.
     """
 
     def __init__(self, client: AuthentikClient, release: Release | None, page_size: int, width: int) -> None:
         self.expected = 0
+        self.started: datetime | None = None
         self._client = client
         self._release = release
         self._size = PageSize(page_size)
         self._width = width
         self._walked: dict[Span, int] = {}
+        self._filter_ignored = False
 
     async def read(self, accept: Accept) -> UsersEvidence:
         """Read every user; ``accept`` gets each at least once, and tells how many of a page were new to it.
@@ -78,10 +82,10 @@ class UserReader:
             IntegrationError: See ``AuthentikClient.get``.
         """
         first = await read_page(self._client, USERS, {}, PageSize(1))
-        self.expected = first.count
+        self.expected, self.started = first.count, first.date
         if self._release is not None and self._release.has_date_filters:
             try:
-                return await self._read_along_dates(accept, first.count, first.date or self._client.clock.now())
+                return await self._read_along_dates(accept, first.count, self.started or self._client.clock.now())
             except FilterIgnoredError:
                 _log.warning("filter ignored", list=USERS, consequence="reading by page numbers")
         return await self._read_by_passes(accept, first.count)
@@ -92,25 +96,34 @@ class UserReader:
         waiting = spans
         for attempt in range(MOST_ROUNDS):
             evidence.ranges_reread += len(waiting) if attempt else 0
-            try:
-                await side_by_side((partial(self._walk, span, accept) for span in waiting), self._width)
-            except UnsteadyTieError:
-                continue
+            await side_by_side((partial(self._walk, span, accept) for span in waiting), self._width)
+            if self._filter_ignored:
+                raise FilterIgnoredError
             waiting = await self._disagreeing(spans)
             evidence.count_after = await read_count(self._client, USERS, {})
             if not waiting and evidence.count_after == sum(self._walked.values()):
                 evidence.proven = True
                 break
             waiting = waiting or spans
-        evidence.late_joiners = await self._read_changed_since(started - OVERLAP, accept)
+        try:
+            evidence.late_joiners = await self._read_changed_since(started - OVERLAP, accept)
+        except UnsteadyTieError:
+            evidence.proven = False
         return evidence
 
     async def _walk(self, span: Span, accept: Accept) -> None:
         keys: set[Any] = set()
-        async for rows in walk(self._client, span, self._size, self._width):
-            keys.update(map(record_key, rows))
-            await accept(rows)
-        self._walked[span] = len(keys)
+        self._walked[span] = _UNSETTLED
+        # Neither may end the walks beside this one, whose users may be on their way to the sink.
+        try:
+            async for rows in walk(self._client, span, self._size, self._width):
+                keys.update(map(record_key, rows))
+                await accept(rows)
+            self._walked[span] = len(keys)
+        except UnsteadyTieError:
+            return
+        except FilterIgnoredError:
+            self._filter_ignored = True
 
     async def _disagreeing(self, spans: list[Span]) -> list[Span]:
         disagreeing: list[Span] = []

@@ -51,7 +51,19 @@ class Counts(msgspec.Struct, rename="camel", kw_only=True):
     failed: int = 0
 
 
-class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True):
+class Removed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An account of the last run that is not in this one.
+
+    Attributes:
+        resource: Its ``uid``.
+        evidence: ``absent``: proven to be no more in authentik; ``out_of_scope``: there, but the filter drops it now.
+    """
+
+    resource: str
+    evidence: str
+
+
+class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_defaults=True):
     """The end of one kind of record, and what was proven of it.
 
     Attributes:
@@ -62,6 +74,8 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True):
         filtered_by, failed_by: How many were left out or failed, by cause.
         scope: Fingerprint of filter and switches: two sets of different scope must not be compared.
         evidence: What the verdict rests on.
+        delta: Only what changed since the last run was sent, so the set is never complete by itself.
+        removed: The accounts of the last run that are no more; None unless ``delta``.
     """
 
     schema: Schema
@@ -72,6 +86,8 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True):
     failed_by: dict[str, int]
     scope: str
     evidence: dict[str, Any]
+    delta: bool = False
+    removed: list[Removed] | None = None
 
 
 class RunStatus(StrEnum):
@@ -105,6 +121,8 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
         started_at, completed_at: RFC 3339.
         directory_instance_id: Which authentik: its base URL without the scheme.
         release: Of the authentik, if it said.
+        mode: ``full``, or ``delta`` when only what changed since a checkpoint was read.
+        full_reason: Why everything was read; None for a delta.
         scope: As in the sets.
         full_count: Records emitted.
         stats: Seconds and requests.
@@ -119,6 +137,8 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
     completed_at: str
     directory_instance_id: str
     release: str | None
+    mode: str
+    full_reason: str | None
     scope: str
     full_count: int
     stats: dict[str, float]

@@ -1,6 +1,5 @@
 """Users on their way to account envelopes, while the next pages are being read."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from openlane_authentik.authentik.pages import RawRecord
@@ -9,25 +8,27 @@ from openlane_authentik.directory.passes import record_key
 from openlane_authentik.directory.roster import Fate, Roster
 from openlane_authentik.emit.envelope import Envelope, Schema
 from openlane_authentik.emit.sink import Sink
-from openlane_authentik.filter import Verdict
-from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
 from openlane_authentik.records.account import map_account
-from openlane_authentik.records.context import MappingContext, UnmappableRecordError, identifier
+from openlane_authentik.records.context import MappingContext
 
 
 class AccountEmitter:
-    """Maps, filters and hands over each user once, and notes in the roster what became of it.
+    """Filters, maps and hands over each user once, and notes in the roster what became of it.
 
     Attributes:
         tally: Of the accounts.
+        roster: Everybody met.
+        outdated: Users who have changed since their account was handed over.
     """
 
     def __init__(self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock) -> None:
         self.tally = Tally()
+        self.roster = roster
+        self.outdated: set[int] = set()
         self._scope = scope
         self._context = context
-        self._roster = roster
         self._sink = sink
         self._clock = clock
         self._without_pk: set[Any] = set()
@@ -40,7 +41,7 @@ class AccountEmitter:
         for raw in rows:
             pk = raw.get("pk")
             if isinstance(pk, int):
-                if pk in self._roster:
+                if pk in self.roster:
                     continue
                 self._take(pk, raw, envelopes)
             else:
@@ -55,46 +56,33 @@ class AccountEmitter:
             await self._sink.accept(envelopes)
         return new
 
-    def note_again(self, pk: int, raw: RawRecord) -> None:
-        """Replace the memberships noted of a user who was read again; the account was handed over and stays."""
-        account = self._roster.fate_of(pk)
-        verdict = self._scope.judge(raw, _uid(raw))
-        self._roster.note(pk, raw, account, self._fates(raw, account, verdict))
+    async def accept_again(self, pk: int, raw: RawRecord) -> None:
+        """Replace the memberships noted of a user who was read again; an account handed over stays as it was."""
+        if pk not in self.roster:
+            await self.accept([raw])
+            return
+        account = self.roster.fate_of(pk)
+        verdict = self._scope.judge(raw, "uid")
+        if account is Fate.KEPT:
+            memberships = self._scope.judge_memberships(raw, verdict)
+        else:
+            memberships = [(group, account) for group, _ in self._scope.judge_memberships(raw, verdict)]
+        self.roster.note(pk, raw, account, memberships)
+        self.outdated.add(pk)
+
+    async def gone(self, pk: int) -> None:
+        """Take note that a user is gone, and with it the memberships; the account was there when it was read.
+
+        The user stays in the roster, so that the next sync notices the absence and tells of it.
+        """
+        if pk in self.roster:
+            self.roster.leave_groups(pk)
 
     def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope]) -> None:
-        try:
-            uid = identifier(raw, "uid")
-        except UnmappableRecordError as error:
-            self.tally.failed_by[error.cause] += 1
-            self._roster.note(pk, raw, Fate.FAILED, [(group, Fate.FAILED) for group in self._groups(raw)])
-            return
-        verdict = self._scope.judge(raw, uid)
+        verdict = self._scope.judge(raw, "uid")
         if verdict.kept:
             record = map_account(raw, self._context)
-            envelopes.append(Envelope(schema=Schema.ACCOUNT, resource=uid, payload=raw, record=record))
+            envelopes.append(Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record))
         else:
             self.tally.drop(verdict)
-        account = _fate(verdict)
-        self._roster.note(pk, raw, account, self._fates(raw, account, verdict))
-
-    def _fates(self, raw: RawRecord, account: Fate, verdict: Verdict) -> list[tuple[str, Fate]]:
-        if account is not Fate.KEPT:
-            return [(group, account) for group in self._groups(raw)]
-        return [(group, _fate(self._scope.judge_membership(raw, group, verdict))) for group in self._groups(raw)]
-
-    def _groups(self, raw: RawRecord) -> Iterable[str]:
-        groups = raw.get("groups")
-        if not self._scope.groups or not isinstance(groups, list):
-            return ()
-        return dict.fromkeys(group for group in groups if isinstance(group, str))
-
-
-def _fate(verdict: Verdict) -> Fate:
-    if verdict.kept:
-        return Fate.KEPT
-    return Fate.FAILED if verdict.failed else Fate.FILTERED
-
-
-def _uid(raw: RawRecord) -> str:
-    uid = raw.get("uid")
-    return uid if isinstance(uid, str) else ""
+        self.roster.note(pk, raw, fate(verdict), self._scope.judge_memberships(raw, verdict))

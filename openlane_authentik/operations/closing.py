@@ -3,7 +3,7 @@
 from typing import Any
 
 from openlane_authentik.directory.completeness import Reason, sight_reasons
-from openlane_authentik.emit.envelope import PayloadSetClosing, Schema
+from openlane_authentik.emit.envelope import PayloadSetClosing, Removed, Schema
 from openlane_authentik.operations.collection import Collected
 from openlane_authentik.operations.scope import Scope
 from openlane_authentik.operations.tally import Tally
@@ -17,10 +17,15 @@ class Verdicts:
         self._scope = scope
         self._so_far: list[Reason] = []
 
-    def close(self, schema: Schema, tally: Tally) -> PayloadSetClosing:
+    def close(self, schema: Schema, tally: Tally, removed: list[Removed] | None = None) -> PayloadSetClosing:
         """Close a set; to be asked in the order of the sets.
 
         What stands against accounts or groups stands against the memberships, which are made of both.
+
+        Args:
+            schema: Which set.
+            tally: What became of its records.
+            removed: Of a delta, the accounts that are no more.
         """
         weigh = {
             Schema.ACCOUNT: self._accounts,
@@ -35,13 +40,15 @@ class Verdicts:
         self._so_far.extend(reasons)
         return PayloadSetClosing(
             schema=schema,
-            snapshot_complete=not reasons,
+            snapshot_complete=not reasons and removed is None,
             reasons=[*dict.fromkeys(reasons)],
             counts=tally.counts,
             filtered_by=dict(tally.filtered_by),
             failed_by=dict(tally.failed_by),
             scope=self._scope.fingerprint,
             evidence=evidence,
+            delta=removed is not None,
+            removed=removed,
         )
 
     @property

@@ -2,34 +2,66 @@
 
     read (directory/) -> keep (filter/) -> map (records/) -> enclose and hand over (emit/)
 
-Accounts are handed over while users are read. No set is closed before everything was read and held against each
-other, so that no line can claim completeness for a run that fails later.
+Accounts are handed over while users are read; with a checkpoint, when it is proven who changed. No set is closed
+before everything was read and held against each other, so that no line can claim completeness for a run that fails
+later.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
 from openlane_authentik.clock import rfc3339
+from openlane_authentik.directory.checkpoint import Bounds, Checkpoint
 from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, exit_code
 from openlane_authentik.directory.roster import Roster
-from openlane_authentik.emit.envelope import PayloadSetClosing, RunFailure, RunStatus, RunWarning, Schema, SyncRun
+from openlane_authentik.emit.envelope import (
+    PayloadSetClosing,
+    Removed,
+    RunFailure,
+    RunStatus,
+    RunWarning,
+    Schema,
+    SyncRun,
+)
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import DeadlineError, IntegrationError, ReleaseTooOldError
 from openlane_authentik.log import get_logger
 from openlane_authentik.operations.accounts import AccountEmitter
+from openlane_authentik.operations.changed_accounts import ChangedAccounts
+from openlane_authentik.operations.changes import ChangeReader
 from openlane_authentik.operations.closing import Verdicts
-from openlane_authentik.operations.collection import Progress, collect
+from openlane_authentik.operations.collection import Collected, Progress, collect
 from openlane_authentik.operations.groups import emit_groups
 from openlane_authentik.operations.memberships import emit_memberships
 from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.starting_point import starting_point
+from openlane_authentik.operations.tally import Tally
+from openlane_authentik.operations.unsettled import UnsettledError
 from openlane_authentik.operations.version import read_release
 from openlane_authentik.records.context import MappingContext
 from openlane_authentik.settings import DirectorySyncConfig
 
 _log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a sync gives.
+
+    Attributes:
+        run: The line that closed the run.
+        checkpoint: Where the next sync can begin; None when not every set was proven, or the release is too old for
+            it (before 2025.8). Opaque, and to be kept like the records: it holds people's names. Who took over the
+            records of a run that gave none begins the next without: only a full run tells which of them are no more.
+    """
+
+    run: SyncRun
+    checkpoint: bytes | None
 
 
 class DirectorySync:
@@ -50,16 +82,19 @@ class DirectorySync:
         self._context = context
         self._config = config
         self._progress = progress
+        self._bounds = Bounds(context.directory_instance_id, scope.fingerprint)
         self._release: Release | None = None
+        self._mode = "delta"
+        self._full_reason: str | None = None
         self._started_at = client.clock.now()
         self._started = client.clock.monotonic()
         self._closings: list[PayloadSetClosing] = []
 
-    async def run(self) -> SyncRun:
-        """Read, map, filter and hand over the directory, and close each set with what was proven.
+    async def run(self, checkpoint: bytes | None) -> SyncResult:
+        """Read, filter, map and hand over the directory, and close each set with what was proven.
 
-        Returns:
-            The line that closed the run.
+        Args:
+            checkpoint: Of the last run, if there is one; when it cannot be used everything is read.
 
         Raises:
             IntegrationError: The run failed; the sink was told so in its ``close_run``.
@@ -68,20 +103,35 @@ class DirectorySync:
         try:
             with _deadline_as_error():
                 async with asyncio.timeout(self._config.timeout_seconds):
-                    run = await self._run()
+                    result = await self._run(checkpoint)
         except IntegrationError as error:
             run = self._closing_line(RunStatus.FAILED, [], error.exit_code, error)
             _log.error("sync failed", code=error.code, seen=str(error), remedy=error.remedy, **run.stats)
             await self._sink.close_run(run)
             raise
-        await self._sink.close_run(run)
-        _log.info("sync finished", exit_code=run.exit_code, **self._counts(), **run.stats)
-        return run
+        await self._sink.close_run(result.run)
+        _log.info(
+            "sync finished",
+            mode=result.run.mode,
+            exit_code=result.run.exit_code,
+            emitted={closing.schema.value: closing.counts.emitted for closing in self._closings},
+            unproven={closing.schema.value: closing.reasons for closing in self._closings if closing.reasons},
+            **result.run.stats,
+        )
+        return result
 
-    async def _run(self) -> SyncRun:
+    async def _run(self, checkpoint: bytes | None) -> SyncResult:
         self._release = await read_release(self._client)
         if self._release is not None and self._release < OLDEST_SUPPORTED:
             raise ReleaseTooOldError(f"this is authentik {self._release.text}")
+        try:
+            return await self._run_delta(checkpoint)
+        except UnsettledError as error:
+            self._mode, self._full_reason = "full", error.reason
+        _log.info("reading everything", reason=self._full_reason)
+        return await self._run_full()
+
+    async def _run_full(self) -> SyncResult:
         with Roster() as roster:
             accounts = AccountEmitter(self._scope, self._context, roster, self._sink, self._client.clock)
             collected = await collect(
@@ -89,20 +139,50 @@ class DirectorySync:
                 self._release,
                 self._config,
                 accounts,
-                roster,
                 with_groups=self._scope.groups,
                 progress=self._progress,
             )
-            verdicts = Verdicts(collected, self._scope)
-            await self._close(verdicts.close(Schema.ACCOUNT, accounts.tally))
-            if collected.groups is not None:
-                self._context.seen_at = rfc3339(self._client.clock.now())
-                groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
-                await self._close(verdicts.close(Schema.GROUP, groups))
-                memberships = await emit_memberships(roster, fates, collected.differences, self._context, self._sink)
-                await self._close(verdicts.close(Schema.MEMBERSHIP, memberships))
-        warnings = [*self._warnings(verdicts.reasons)]
-        return self._closing_line(RunStatus.COMPLETED, warnings, exit_code(verdicts.reasons), None)
+            return await self._hand_over(roster, collected, accounts.tally, None, collected.started, accounts.outdated)
+
+    async def _run_delta(self, checkpoint: bytes | None) -> SyncResult:
+        interval = timedelta(seconds=self._config.full_sync_interval_seconds)
+        known = starting_point(checkpoint, self._bounds, self._release, self._scope, self._started_at, interval)
+        with known.roster as roster:
+            accounts = ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock)
+            collected = await ChangeReader(self._client, self._release, self._config, accounts, known).collect()
+            await accounts.hand_over()
+            return await self._hand_over(roster, collected, accounts.tally, accounts.removed(), known.full_at, set())
+
+    async def _hand_over(
+        self,
+        roster: Roster,
+        collected: Collected,
+        accounts: Tally,
+        removed: list[Removed] | None,
+        full_at: datetime | None,
+        outdated: set[int],
+    ) -> SyncResult:
+        """Close the accounts, hand over groups and memberships, and close them."""
+        verdicts = Verdicts(collected, self._scope)
+        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed))
+        if collected.groups is not None:
+            self._context.seen_at = rfc3339(self._client.clock.now())
+            groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
+            await self._close(verdicts.close(Schema.GROUP, groups))
+            memberships = await emit_memberships(roster, fates, collected.differences, self._context, self._sink)
+            await self._close(verdicts.close(Schema.MEMBERSHIP, memberships))
+        code = exit_code(verdicts.reasons)
+        run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts.reasons)], code, None)
+        if code != 0 or collected.started is None or full_at is None or not self._can_begin_again:
+            return SyncResult(run, None)
+        known_groups = collected.groups.keys() if collected.groups is not None else None
+        return SyncResult(
+            run, Checkpoint(self._bounds, collected.started, full_at, known_groups, sorted(outdated), roster).to_bytes()
+        )
+
+    @property
+    def _can_begin_again(self) -> bool:
+        return self._release is not None and self._release.has_date_filters
 
     async def _close(self, closing: PayloadSetClosing) -> None:
         self._closings.append(closing)
@@ -129,6 +209,8 @@ class DirectorySync:
             completed_at=rfc3339(clock.now()),
             directory_instance_id=self._context.directory_instance_id,
             release=self._release.text if self._release else None,
+            mode=self._mode,
+            full_reason=self._full_reason,
             scope=self._scope.fingerprint,
             full_count=sum(closing.counts.emitted for closing in self._closings),
             stats={
@@ -140,9 +222,6 @@ class DirectorySync:
             error=_failure(error) if error is not None else None,
             exit_code=code,
         )
-
-    def _counts(self) -> dict[str, int]:
-        return {closing.schema: closing.counts.emitted for closing in self._closings}
 
 
 def _failure(error: IntegrationError) -> RunFailure:

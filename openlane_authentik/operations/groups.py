@@ -7,9 +7,9 @@ from openlane_authentik.directory.roster import Fate
 from openlane_authentik.emit.envelope import Envelope, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
-from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
-from openlane_authentik.records.context import MappingContext, UnmappableRecordError, identifier
+from openlane_authentik.records.context import MappingContext
 from openlane_authentik.records.group import map_group
 
 
@@ -22,17 +22,12 @@ async def emit_groups(
 
     def kept() -> Iterable[Envelope]:
         for raw in groups:
-            try:
-                pk = identifier(raw, "pk")
-            except UnmappableRecordError as error:
-                tally.failed_by[error.cause] += 1
-                continue
-            verdict = scope.judge(raw, pk)
+            verdict = scope.judge(raw, "pk")
+            if isinstance(pk := raw.get("pk"), str):
+                fates[pk] = fate(verdict)
             if verdict.kept:
-                fates[pk] = Fate.KEPT
-                yield Envelope(schema=Schema.GROUP, resource=pk, payload=raw, record=map_group(raw, context))
+                yield Envelope(schema=Schema.GROUP, resource=raw["pk"], payload=raw, record=map_group(raw, context))
             else:
-                fates[pk] = Fate.FAILED if verdict.failed else Fate.FILTERED
                 tally.drop(verdict)
 
     for batch in batched(kept()):

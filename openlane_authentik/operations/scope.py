@@ -1,12 +1,15 @@
 """What an installation wants to see of the directory: its filter and its switches."""
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
 from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.directory.roster import Fate
 from openlane_authentik.emit.envelope import UPSERT
 from openlane_authentik.filter import Filter, Verdict, compile_filter
+from openlane_authentik.records.context import UnmappableRecordError, identifier
 from openlane_authentik.records.fields import KNOWN_FIELDS
 from openlane_authentik.settings import UserInput
 
@@ -29,15 +32,36 @@ class Scope:
         self.fingerprint = hashlib.sha256(
             msgspec.json.encode([user_input.filter_expr.strip(), self.groups])
         ).hexdigest()[:16]
-        self._resource_matters = bool({"resource", "envelope"} & self.filter.variables)
+        self._resource_matters = "resource" in self.filter.variables
 
-    def judge(self, raw: RawRecord, resource: str) -> Verdict:
-        """Judge one record as the envelope it would be sent in."""
+    def judge(self, raw: RawRecord, identifying: str) -> Verdict:
+        """Judge a user by its ``uid`` or a group by its ``pk``; one that lacks it has failed."""
+        try:
+            resource = identifier(raw, identifying)
+        except UnmappableRecordError as error:
+            return Verdict(kept=False, failed=True, reason=error.cause)
         return self.filter.judge(raw, resource, UPSERT)
 
-    def judge_membership(self, raw_user: RawRecord, group_pk: str, account: Verdict) -> Verdict:
-        """Judge a membership on its account's full payload, with the group as the resource.
+    def judge_memberships(self, raw: RawRecord, account: Verdict) -> list[tuple[str, Fate]]:
+        """Judge a user's memberships, each on the account's full payload with the group's ``pk`` as the resource.
 
-        Without a word about the resource the filter says of the membership what it said of the account.
+        Without a word about the resource the filter says of a membership what it said of the account; and nothing
+        else can become of one whose account was not kept.
         """
-        return self.judge(raw_user, group_pk) if self._resource_matters else account
+        groups = self._groups_of(raw)
+        if not account.kept or not self._resource_matters:
+            return [(group, fate(account)) for group in groups]
+        return [(group, fate(self.filter.judge(raw, group, UPSERT))) for group in groups]
+
+    def _groups_of(self, raw: RawRecord) -> Iterable[str]:
+        groups = raw.get("groups")
+        if not self.groups or not isinstance(groups, list):
+            return ()
+        return dict.fromkeys(group for group in groups if isinstance(group, str))
+
+
+def fate(verdict: Verdict) -> Fate:
+    """Tell what becomes of a record so judged."""
+    if verdict.kept:
+        return Fate.KEPT
+    return Fate.FAILED if verdict.failed else Fate.FILTERED

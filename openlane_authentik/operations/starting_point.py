@@ -1,0 +1,53 @@
+"""Decide whether a sync can begin at a checkpoint, or must read everything, and why."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from openlane_authentik.authentik.releases import Release
+from openlane_authentik.directory.checkpoint import Bounds, Checkpoint, CheckpointError
+from openlane_authentik.operations.scope import Scope
+from openlane_authentik.operations.unsettled import UnsettledError
+
+# What changes without any trace that a cursor could follow: inherited through groups, or kept at the roles.
+_UNTRACED: Final = frozenset({"*", "groups_obj", "is_superuser", "roles", "roles_obj"})
+
+
+def starting_point(
+    checkpoint: bytes | None,
+    bounds: Bounds,
+    release: Release | None,
+    scope: Scope,
+    now: datetime,
+    full_interval: timedelta,
+) -> Checkpoint:
+    """Give the checkpoint to begin at.
+
+    Args:
+        checkpoint: As the last run gave it, if there is one.
+        bounds: What it has to hold for.
+        release: Of the server.
+        scope: Its filter must not name what no cursor covers.
+        now: This machine's time.
+        full_interval: After which everything is read again all the same.
+
+    Raises:
+        UnsettledError: Everything must be read.
+    """
+    if checkpoint is None:
+        raise UnsettledError("no_checkpoint")
+    if release is None or not release.has_date_filters:
+        raise UnsettledError("release_without_date_filters")
+    untraced = _UNTRACED
+    untraced |= frozenset() if release.has_login_filter else {"last_login"}
+    # Given from a group's side a group leaves no trace at the user; it is the list of groups that tells.
+    untraced |= frozenset() if scope.groups else {"groups"}
+    if scope.filter.payload_fields & untraced:
+        raise UnsettledError("filter_needs_full")
+    try:
+        known = Checkpoint.from_bytes(checkpoint, bounds)
+    except CheckpointError as error:
+        raise UnsettledError(error.reason) from error
+    if now - known.full_at >= full_interval:
+        known.roster.close()
+        raise UnsettledError("full_interval")
+    return known

@@ -1,0 +1,87 @@
+"""What tests share: a clock that needs no waiting, a sink that keeps everything, and a connected integration."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from openlane_authentik import (
+    AuthentikIntegration,
+    DirectorySyncConfig,
+    Envelope,
+    PayloadSetClosing,
+    Schema,
+    SyncRun,
+    UserInput,
+    parse_credential,
+)
+from openlane_authentik.clock import Clock
+from openlane_authentik.testing import FakeAuthentik
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class SimulatedClock:
+    """Time that passes only when somebody waits for it, or says so."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self.elapsed = 0.0
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.elapsed += seconds
+        await asyncio.sleep(0)
+
+
+class KeepingSink:
+    """Keeps all it is handed."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.closings: dict[Schema, PayloadSetClosing] = {}
+        self.runs: list[SyncRun] = []
+
+    async def accept(self, envelopes: Sequence[Envelope]) -> None:
+        self.envelopes.extend(envelopes)
+
+    async def close_set(self, closing: PayloadSetClosing) -> None:
+        self.closings[closing.schema] = closing
+
+    async def close_run(self, run: SyncRun) -> None:
+        self.runs.append(run)
+
+    def of(self, schema: Schema) -> list[Envelope]:
+        """Give the envelopes of one kind, in the order they came."""
+        return [envelope for envelope in self.envelopes if envelope.schema == schema]
+
+    def memberships(self) -> list[tuple[str, str]]:
+        """Give each membership as (account's external id, group's external id)."""
+        return [
+            (envelope.record["directory_account_id"], envelope.record["directory_group_id"])
+            for envelope in self.of(Schema.MEMBERSHIP)
+        ]
+
+
+def connect(fake: FakeAuthentik, kind: str = "viewer", clock: Clock | None = None) -> AuthentikIntegration:
+    """Connect to a fake in process, with a token of some kind."""
+    credential = parse_credential({"baseUrl": "https://authentik.example.test", "token": fake.token(kind)})
+    return AuthentikIntegration(credential, clock=clock, transport=fake.transport())
+
+
+async def run_sync(
+    fake: FakeAuthentik,
+    *,
+    kind: str = "viewer",
+    user_input: UserInput | None = None,
+    config: DirectorySyncConfig | None = None,
+    clock: Clock | None = None,
+) -> tuple[SyncRun, KeepingSink]:
+    """Sync a fake in process; gives the run and all that was handed over."""
+    sink = KeepingSink()
+    result = await connect(fake, kind, clock).directory_sync(sink, user_input, config)
+    return result.run, sink
