@@ -1,0 +1,66 @@
+"""Runs the installed command as a user does: a process of its own, with nothing of this one's environment."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+COMMAND: Final = str(Path(sys.executable).parent / "openlane-authentik")
+_SECONDS: Final = 120
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Give a small environment: no proxy, no credential, no colour but what is asked for."""
+    return {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", **variables}
+
+
+def run(
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end; whatever it was asked, it never shows a traceback."""
+    ran = subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=dict(env) if env is not None else environment(),
+        cwd=cwd,
+        stdin=stdin,
+        timeout=_SECONDS,
+        check=False,
+    )
+    no_traceback(ran.stderr)
+    return ran
+
+
+def no_traceback(text: str) -> None:
+    """Hold that a text is free of tracebacks and of what the interpreter mutters at its end."""
+    assert "Traceback" not in text, text
+    assert "Exception ignored" not in text, text
+    assert "never awaited" not in text, text
+
+
+def names_in(folder: Path) -> list[str]:
+    """Give the names of all that is in a folder, hidden files included."""
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def start(
+    arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None = None, stdout: int = subprocess.PIPE
+) -> "subprocess.Popen[str]":
+    """Start the command and leave it running."""
+    return subprocess.Popen(
+        [COMMAND, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        env=dict(env),
+        cwd=cwd,
+    )

@@ -1,0 +1,187 @@
+"""What an answer means: status and body to JSON or to one error, over recorded and over broken answers."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openlane_authentik.authentik.answers import Answer, RawAnswer, read_answer
+from openlane_authentik.errors import (
+    BrokenAnswerError,
+    IntegrationError,
+    InvalidPageError,
+    NoPermissionGroupsError,
+    NoPermissionUsersError,
+    NotAuthentikError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProxyLoginError,
+    RateLimitedError,
+    RedirectError,
+    ServerFailedError,
+    ServerUnavailableError,
+    TokenMissingError,
+    TokenRejectedError,
+    UnexpectedAnswerError,
+)
+
+_NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_JSON = {"content-type": "application/json"}
+_HTML = {"content-type": "text/html; charset=utf-8"}
+_RECORDED = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "recordings" / "by_token.ndjson").read_text(encoding="utf-8").splitlines()
+]
+
+
+def _read(status: int, body: bytes = b"", headers: Mapping[str, str] = _JSON, path: str = "core/users/") -> Answer:
+    url = f"https://auth.example.com/api/v3/{path}"
+    return read_answer(RawAnswer(url, status, headers, body, 0.25), _NOW)
+
+
+def _refusal(row: dict[str, Any]) -> type[IntegrationError]:
+    match row["kind"]:
+        case "no_header" | "malformed":
+            return TokenMissingError
+        case "wrong" | "expired" | "app_password" | "inactive":
+            return TokenRejectedError
+        case _ if row["endpoint"] == "core_users":
+            return NoPermissionUsersError
+        case _ if row["endpoint"] == "core_groups":
+            return NoPermissionGroupsError
+        case _:
+            return PermissionDeniedError
+
+
+@pytest.mark.parametrize("row", _RECORDED, ids=lambda row: f"{row['endpoint']}-{row['kind']}")
+def test_recorded_answers_mean_what_they_were(row: dict[str, Any]) -> None:
+    """Every answer recorded of a real server, by endpoint and kind of token, decodes or gives the error it stands for.
+
+    A wrong, an expired, an app-password and an inactive account's token answer alike, and give one code.
+    """
+    path, body = row["target"].removeprefix("/api/v3/"), json.dumps(row["body"]).encode()
+    if row["status"] == 200:
+        assert _read(200, body, path=path).data == row["body"]
+        return
+    with pytest.raises(IntegrationError) as caught:
+        _read(row["status"], body, path=path)
+    assert type(caught.value) is _refusal(row)
+
+
+_BAD: list[tuple[int, bytes, Mapping[str, str], type[IntegrationError]]] = [
+    (200, b"<html>", _HTML, NotAuthentikError),
+    (200, b"{}", {}, NotAuthentikError),
+    (200, b"", _JSON, BrokenAnswerError),
+    (200, b'{"results": [', _JSON, BrokenAnswerError),
+    (200, b'{"a": "\xff"}', _JSON, BrokenAnswerError),
+    (200, b'{"a": "\\ud800"}', _JSON, BrokenAnswerError),
+    (200, b"{} {}", _JSON, BrokenAnswerError),
+    (200, b"[" * 100_000, _JSON, BrokenAnswerError),
+    (204, b"", _JSON, UnexpectedAnswerError),
+    (301, b"", {"location": "https://auth.example.com/"}, RedirectError),
+    (302, b"", {}, RedirectError),
+    (304, b"", {}, RedirectError),
+    (308, b"", {"location": "/elsewhere"}, RedirectError),
+    (302, b"", {"location": "http://[oops"}, RedirectError),
+    (302, b"", {"location": "https://auth.example.com:99999/x"}, RedirectError),
+    (302, b"", {"location": "https://"}, RedirectError),
+    (400, b'{"type": ["no"]}', _JSON, UnexpectedAnswerError),
+    (401, b"", _HTML, ProxyLoginError),
+    (403, b"Forbidden", _HTML, UnexpectedAnswerError),
+    (403, b'{"detail": "Verboten."}', _JSON, UnexpectedAnswerError),
+    (403, b'["detail"]', _JSON, UnexpectedAnswerError),
+    (403, b"[" * 100_000, _JSON, UnexpectedAnswerError),
+    (403, b'"\xff"', _JSON, UnexpectedAnswerError),
+    (404, b"<html>", _HTML, NotAuthentikError),
+    (404, b'{"detail": "Invalid page."}', _JSON, InvalidPageError),
+    (404, b'{"detail": "No User matches the given query."}', _JSON, NotFoundError),
+    (404, b'{"detail": 7}', _JSON, NotAuthentikError),
+    (404, b"[" * 100_000, _JSON, NotAuthentikError),
+    (404, b'"\xff"', _JSON, NotAuthentikError),
+    (418, b"", _HTML, UnexpectedAnswerError),
+    (429, b"", _HTML, RateLimitedError),
+    (500, b"<html>", _HTML, ServerFailedError),
+    (501, b"", _HTML, ServerFailedError),
+    (502, b"", _HTML, ServerUnavailableError),
+    (503, b"", _JSON, ServerUnavailableError),
+    (504, b"", _HTML, ServerUnavailableError),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "headers", "error"), _BAD)
+def test_a_bad_answer_is_one_error(
+    status: int, body: bytes, headers: Mapping[str, str], error: type[IntegrationError]
+) -> None:
+    """Status and body alone decide which error a bad answer is, however broken its body or headers are."""
+    with pytest.raises(IntegrationError) as caught:
+        _read(status, body, headers)
+    assert type(caught.value) is error
+
+
+def test_a_good_answer_tells_the_servers_clock() -> None:
+    """The server's Date header is read as UTC; one that is missing or no date is None."""
+    dated = _read(200, b"{}", {**_JSON, "date": "Sun, 01 Mar 2026 11:59:00 GMT"})
+    assert dated.date == _NOW - timedelta(minutes=1)
+    assert _read(200, b"{}").date is None
+    assert _read(200, b"{}", {**_JSON, "date": "yesterday"}).date is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("", None),
+        ("\u00b2", None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
+    """Retry-After may be seconds or a date; anything else is as if it were not there."""
+    for status in (429, 503):
+        with pytest.raises((RateLimitedError, ServerUnavailableError)) as caught:
+            _read(status, headers={"retry-after": header})
+        assert caught.value.retry_after == seconds
+
+
+def test_a_redirect_tells_the_address_to_set_and_no_secret_in_it() -> None:
+    """The target is named with its port, as the remedy says to set it; its user info and query are left out."""
+    with pytest.raises(RedirectError) as caught:
+        _read(302, headers={"location": "https://me:hunter2@other.example:8443/auth/?next=hunter2"})
+    assert "https://other.example:8443/auth/" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 429, 500, 503])
+def test_no_error_repeats_the_body(status: int) -> None:
+    """What a body says may be people's data, so no error quotes it, nor does its cause."""
+    body = b'{"detail": "jane.doe@example.com", "results": [{"email": "jane.doe@example.com'
+    with pytest.raises(IntegrationError) as caught:
+        _read(status, body)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "jane" not in str(error)
+        error = error.__cause__
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(
+    st.integers(100, 599),
+    st.binary(max_size=40) | st.text(max_size=20).map(lambda text: json.dumps({"detail": text}).encode()),
+    st.dictionaries(st.sampled_from(["content-type", "date", "retry-after", "location"]), st.text(max_size=30)),
+)
+def test_any_answer_is_json_or_an_integration_error(status: int, body: bytes, headers: dict[str, str]) -> None:
+    """Whatever comes over the wire, nothing but an integration error is raised for it."""
+    with suppress(IntegrationError):
+        assert _read(status, body, headers).seconds == 0.25
