@@ -194,10 +194,18 @@ class ReleaseTooOldError(EndpointError):
 
 
 class UnexpectedAnswerError(EndpointError):
-    """A status that no authentik gives to a request of this package."""
+    """A status that no authentik gives to a request of this package.
+
+    Attributes:
+        refused: Of a 400, the parameters whose values authentik refused.
+    """
 
     code = "unexpected_answer"
     remedy = "Check for a proxy or firewall in front of authentik, and its log for this request."
+
+    def __init__(self, message: str, refused: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class CredentialError(IntegrationError):

@@ -34,7 +34,6 @@ from openlane_authentik.errors import (
 
 _DECODER = msgspec.json.Decoder()
 _OK = 200
-_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -84,7 +83,7 @@ def _decode(raw: RawAnswer) -> Any:
         raise NotAuthentikError(f"{_path(raw)} answered {_kind(raw)}, not JSON")
     try:
         return _DECODER.decode(raw.body)
-    except _NO_JSON as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's own message may quote the body, which holds people's data.
         raise BrokenAnswerError(
             f"the answer of {_path(raw)} is no valid JSON ({len(raw.body)} bytes came)"
@@ -101,6 +100,8 @@ def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
         return ServerUnavailableError(f"{_path(raw)} answered {status}", retry_after=_retry_after(raw, now))
     if status >= 500:  # noqa: PLR2004
         return ServerFailedError(f"{_path(raw)} answered {status}")
+    if status == 400:  # noqa: PLR2004
+        return _bad_request(raw)
     if status == 401:  # noqa: PLR2004
         return ProxyLoginError(f"{_path(raw)} answered 401, which authentik itself never does")
     if status == 403:  # noqa: PLR2004
@@ -108,6 +109,12 @@ def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
     if status == 404:  # noqa: PLR2004
         return _not_found(raw)
     return UnexpectedAnswerError(f"{_path(raw)} answered {status} ({_kind(raw)})")
+
+
+def _bad_request(raw: RawAnswer) -> IntegrationError:
+    data = _decode(raw) if _is_json(raw) else None
+    refused = frozenset(data) if isinstance(data, dict) else frozenset()
+    return UnexpectedAnswerError(f"{_path(raw)} answered 400 ({_kind(raw)})", refused)
 
 
 def _refused(raw: RawAnswer) -> IntegrationError:
@@ -146,10 +153,14 @@ def _target(raw: RawAnswer) -> str:
 
 
 def _detail(raw: RawAnswer) -> str | None:
-    try:
-        data = _DECODER.decode(raw.body)
-    except _NO_JSON:
+    """Give authentik's own words for a refusal.
+
+    Raises:
+        BrokenAnswerError: They ended early.
+    """
+    if not _is_json(raw):
         return None
+    data = _decode(raw)
     detail = data.get("detail") if isinstance(data, dict) else None
     return detail if isinstance(detail, str) else None
 

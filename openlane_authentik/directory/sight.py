@@ -10,7 +10,12 @@ from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.releases import Release
-from openlane_authentik.errors import EndpointError, NotAuthentikError, PermissionDeniedError
+from openlane_authentik.errors import (
+    NotAuthentikError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnexpectedAnswerError,
+)
 
 _NO_ROLE: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -90,8 +95,14 @@ async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -
         roles, otherwise = me.role_pks, Extent.PARTIAL
     else:
         roles, otherwise = await _roles_of_groups(client, me), Extent.UNPROVEN
-    users = await _extent(client, roles, "view_user", otherwise)
-    return Sight(users, await _extent(client, roles, "view_group", otherwise))
+    try:
+        users = await _any_grants(client, roles, "view_user")
+        groups = await _any_grants(client, roles, "view_group")
+        if (users or groups) and await _ignores_role(client):
+            return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
+    except (PermissionDeniedError, NotFoundError):
+        return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
+    return Sight(Extent.FULL if users else otherwise, Extent.FULL if groups else otherwise)
 
 
 async def _roles_of_groups(client: AuthentikClient, me: Me) -> tuple[str, ...]:
@@ -99,22 +110,18 @@ async def _roles_of_groups(client: AuthentikClient, me: Me) -> tuple[str, ...]:
     for pk in me.group_pks:
         try:
             group = (await client.get(f"core/groups/{pk}/", {"include_users": "false"})).data
-        except (PermissionDeniedError, EndpointError):
+        except (PermissionDeniedError, NotFoundError):
             continue
         if isinstance(group, dict) and isinstance(group.get("roles"), list):
             roles.extend(role for role in group["roles"] if isinstance(role, str))
     return tuple(roles)
 
 
-async def _extent(client: AuthentikClient, roles: tuple[str, ...], codename: str, otherwise: Extent) -> Extent:
-    try:
-        granting = [role for role in roles if await _grants(client, role, codename)]
-        # A server that ignored `role` would list the permission for every role, also for one that does not exist.
-        if granting and await _grants(client, _NO_ROLE, codename):
-            return Extent.UNPROVEN
-    except (PermissionDeniedError, EndpointError):
-        return Extent.UNPROVEN
-    return Extent.FULL if granting else otherwise
+async def _any_grants(client: AuthentikClient, roles: tuple[str, ...], codename: str) -> bool:
+    for role in roles:
+        if await _grants(client, role, codename):
+            return True
+    return False
 
 
 async def _grants(client: AuthentikClient, role: str, codename: str) -> bool:
@@ -123,8 +130,24 @@ async def _grants(client: AuthentikClient, role: str, codename: str) -> bool:
     match data:
         case {"results": [{"codename": str(found), "app_label": "authentik_core"}, *_]}:
             return found == codename
-        case _:
+        case {"results": list()}:
             return False
+        case _:
+            raise NotAuthentikError("rbac/permissions/ answered JSON that is no list of permissions")
+
+
+async def _ignores_role(client: AuthentikClient) -> bool:
+    """Whether the server lists the permission for a role that does not exist, so that its answers tell nothing.
+
+    A server that looks at ``role`` refuses this one as no valid choice (a ``ModelChoiceFilter`` in authentik's source),
+    or lists nothing.
+    """
+    try:
+        return await _grants(client, _NO_ROLE, "view_user")
+    except UnexpectedAnswerError as error:
+        if "role" not in error.refused:
+            raise
+        return False
 
 
 def _pks(entries: Any) -> tuple[str, ...]:

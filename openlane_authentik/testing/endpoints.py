@@ -27,6 +27,8 @@ from openlane_authentik.testing.tokens import NOT_PROVIDED, Access, RefusedToken
 
 API: Final = "/api/v3/"
 
+# From authentik's source: `role` is a choice among the roles there are.
+_NO_SUCH_CHOICE: Final = "Select a valid choice. That choice is not one of the available choices."
 _SYSTEM: Final = f"{API}admin/system/"
 _USERS: Final = f"{API}core/users/"
 _GROUPS: Final = f"{API}core/groups/"
@@ -124,7 +126,10 @@ class Endpoints:
         # Without `role` this lists what exists, not what the caller holds; no account holds any by itself (`user`).
         rows = [permission.row() for permission in ALL_PERMISSIONS]
         if "role" in call.parameters:
-            held = self._tokens.permissions_of_role(call.parameters["role"][-1])
+            role = call.parameters["role"][-1]
+            if role not in self._directory.role_names:
+                return json_answer({"role": [_NO_SUCH_CHOICE]}, 400)
+            held = self._tokens.permissions_of_role(role)
             rows = [row for row in rows if row["codename"] in held]
         if "user" in call.parameters:
             rows = []
