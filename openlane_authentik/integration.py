@@ -82,6 +82,7 @@ class AuthentikIntegration:
         config: DirectorySyncConfig | None = None,
         *,
         checkpoint: bytes | None = None,
+        remember: bool = True,
         progress: Progress = lambda _read, _expected: None,
     ) -> SyncResult:
         """Read the directory and hand it to the sink, record by record, while it is being read.
@@ -91,6 +92,7 @@ class AuthentikIntegration:
             user_input: Filter and switches.
             config: Page size, concurrency and time limit.
             checkpoint: Of an earlier result; then only what changed since is read, if that can be proven.
+            remember: Whether to give a checkpoint for the next run; it takes some time and memory.
             progress: Told after every page how many users were read, and how many there are about.
 
         Returns:
@@ -110,7 +112,9 @@ class AuthentikIntegration:
             rfc3339(self._clock.now()),
         )
         async with self._client(config.concurrency, config.timeout_seconds, ATTEMPTS) as client:
-            return await DirectorySync(client, sink, scope, context, config, progress).run(checkpoint)
+            return await DirectorySync(client, sink, scope, context, config, progress).run(
+                checkpoint, remember=remember
+            )
 
     async def installation_metadata(self) -> InstallationMetadata:
         """Read what a host shows of this installation.

@@ -91,7 +91,9 @@ def sync(
     console = open_console(stderr=True)
     config = DirectorySyncConfig(timeout_seconds=timeout)
     known = read_checkpoint(checkpoint) if checkpoint is not None and not full else None
-    result, summary = asyncio.run(sync_to(integration, user_input, config, output, shape, console, known))
+    remember = checkpoint is not None
+    syncing = sync_to(integration, user_input, config, output, shape, console, known, remember=remember)
+    result, summary = asyncio.run(syncing)
     if checkpoint is not None:
         keep_checkpoint(checkpoint, result)
     if as_json:

@@ -1,5 +1,6 @@
 """Run one sync from the command line."""
 
+import gc
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -57,6 +58,8 @@ async def sync_to(
     shape: OutputFormat,
     console: Console,
     checkpoint: bytes | None = None,
+    *,
+    remember: bool = False,
 ) -> tuple[SyncResult, Summary]:
     """Sync into standard output or a file.
 
@@ -64,10 +67,14 @@ async def sync_to(
         OutputError: It cannot be written.
         IntegrationError: The run failed; a file was not written.
     """
+    # What was imported lives to the end of the process: the collector need not look at it again and again.
+    gc.freeze()
     with open_output(output) as file, progress_bar(console) as progress:
         sink = NdjsonSink(file) if shape is OutputFormat.NDJSON else PayloadSetsSink(file)
         summary = Summary(sink)
-        result = await integration.directory_sync(summary, user_input, config, checkpoint=checkpoint, progress=progress)
+        result = await integration.directory_sync(
+            summary, user_input, config, checkpoint=checkpoint, remember=remember, progress=progress
+        )
     return result, summary
 
 

@@ -19,6 +19,8 @@ VERSION: Final = 1
 # Columns are written as the machine has them; a checkpoint of another byte order is another format.
 _MAGIC: Final = f"openlane-authentik checkpoint {VERSION} {sys.byteorder}\n".encode()
 _DIGEST_BYTES: Final = 32
+_SIZE_BYTES: Final = 8
+_BLOCK_BYTES: Final = 64 * 1024
 
 
 class CheckpointError(Exception):
@@ -63,6 +65,7 @@ class Checkpoint:
 
     def to_bytes(self) -> bytes:
         """Give it in the form ``from_bytes`` reads."""
+        names, chunks = self.roster.freeze()
         head = msgspec.msgpack.encode(
             {
                 "bounds": self.bounds,
@@ -70,18 +73,16 @@ class Checkpoint:
                 "fullAt": self.full_at,
                 "groups": self.groups,
                 "outdated": self.outdated,
-                "roster": self.roster.freeze(),
+                "roster": names,
             }
         )
         # The fastest level: it halves the work, and columns of numbers and JSON shrink to a quarter all the same.
         packer = zlib.compressobj(level=1)
-        packed = [packer.compress(len(head).to_bytes(8, "big") + head)]
-        packed += map(packer.compress, self.roster.identities())
-        packed.append(packer.flush())
-        digest = hashlib.sha256()
-        for part in packed:
-            digest.update(part)
-        return b"".join([_MAGIC, digest.digest(), *packed])
+        packed = bytearray(packer.compress(len(head).to_bytes(_SIZE_BYTES, "big") + head))
+        for chunk in chunks:
+            packed += packer.compress(chunk)
+        packed += packer.flush()
+        return b"".join([_MAGIC, hashlib.sha256(packed).digest(), packed])
 
     @classmethod
     def from_bytes(cls, content: bytes, bounds: Bounds) -> "Checkpoint":
@@ -96,12 +97,8 @@ class Checkpoint:
         packed = memoryview(content)[start:]
         if hashlib.sha256(packed).digest() != content[len(_MAGIC) : start]:
             raise CheckpointError("checkpoint_damaged")
-        chunks = _unpacked(packed)
-        first = bytearray(next(chunks))
-        size = 8 + int.from_bytes(first[:8], "big")
-        while len(first) < size:
-            first += next(chunks)
-        head = msgspec.msgpack.decode(first[8:size])
+        unpacking = _Unpacking(packed)
+        head = msgspec.msgpack.decode(unpacking.take(int.from_bytes(unpacking.take(_SIZE_BYTES), "big")))
         if (told := msgspec.convert(head["bounds"], Bounds)) != bounds:
             raise CheckpointError("instance_changed" if told.instance != bounds.instance else "scope_changed")
         return cls(
@@ -110,17 +107,35 @@ class Checkpoint:
             full_at=head["fullAt"],
             groups=head["groups"],
             outdated=head["outdated"],
-            roster=Roster.thaw(head["roster"], _joined(bytes(first[size:]), chunks)),
+            roster=Roster.thaw(head["roster"], unpacking.take, unpacking.rest()),
         )
 
 
-def _unpacked(packed: memoryview) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj()
-    for start in range(0, len(packed), 65536):
-        yield unpacker.decompress(packed[start : start + 65536])
-    yield unpacker.flush()
+class _Unpacking:
+    """Gives what was packed piece by piece, never whole."""
 
+    def __init__(self, packed: memoryview) -> None:
+        self._unpacker = zlib.decompressobj()
+        self._packed = packed
+        self._ready = bytearray()
 
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+    def take(self, size: int) -> bytes:
+        """Give so many of the next bytes."""
+        while len(self._ready) < size and self._unpack():
+            pass
+        taken = bytes(self._ready[:size])
+        del self._ready[:size]
+        return taken
+
+    def rest(self) -> Iterator[bytes]:
+        """Give what is left."""
+        yield self.take(len(self._ready))
+        while self._unpack():
+            yield self.take(len(self._ready))
+
+    def _unpack(self) -> bool:
+        if not self._packed:
+            return False
+        self._ready += self._unpacker.decompress(self._packed[:_BLOCK_BYTES])
+        self._packed = self._packed[_BLOCK_BYTES:]
+        return True

@@ -5,7 +5,7 @@ still ahead, whatever was deleted behind. Needs authentik 2025.8, the first with
 ``last_updated``; both exclude their bound, hence the steps of one microsecond.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,7 +92,7 @@ async def walk(client: AuthentikClient, span: Span, size: PageSize, width: int) 
         else:
             yield fresh
             # Users of the last moment may go on on the next page: it is asked for again, and repeats are dropped.
-            at_the_edge = {record_key(row) for row in page.rows if to_micros(row.get(span.field)) in (None, last)}
+            at_the_edge = set(_keys_at(page.rows, span.field, last))
             rest = span.since(last)
 
 
@@ -105,6 +105,14 @@ def _moments(rows: list[RawRecord], span: Span) -> list[int]:
     if any(not span.holds(moment) for moment in moments) or moments != sorted(moments):
         raise FilterIgnoredError
     return moments
+
+
+def _keys_at(rows: list[RawRecord], field: str, last: int) -> Iterator[Any]:
+    """Give the rows of the last moment, which stand at the end of a page."""
+    for row in reversed(rows):
+        if to_micros(row.get(field)) not in (None, last):
+            return
+        yield record_key(row)
 
 
 async def _tie(client: AuthentikClient, tie: Span, size: PageSize, width: int) -> AsyncIterator[list[RawRecord]]:

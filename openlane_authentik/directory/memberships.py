@@ -32,11 +32,12 @@ def compare_memberships(roster: Roster, groups: Iterable[RawRecord]) -> Differen
     differences = Differences()
     told_by_users = roster.members_by_group()
     for group in groups:
-        pk = group.get("pk")
-        users = group.get("users")
-        by_group = {user for user in users if isinstance(user, int)} if isinstance(users, list) else set()
-        by_users = told_by_users.pop(pk, None) if isinstance(pk, str) else None
-        for user in by_group.symmetric_difference(by_users or ()):
+        pk, users = group.get("pk"), group.get("users")
+        by_group = sorted(user for user in users if type(user) is int) if isinstance(users, list) else []
+        by_users = sorted(told_by_users.pop(pk, ())) if isinstance(pk, str) else []
+        if by_group == by_users:
+            continue
+        for user in set(by_group).symmetric_difference(by_users):
             if user in roster:
                 differences.users.add(user)
             else:

@@ -6,7 +6,6 @@ from typing import Any
 from openlane_authentik.clock import rfc3339
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(value: Any) -> int | None:
@@ -22,7 +21,8 @@ def to_micros(value: Any) -> int | None:
 
 def moment_micros(moment: datetime) -> int:
     """Count the microseconds from 1970 to a moment."""
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 FIRST_MICROS = moment_micros(datetime.min.replace(tzinfo=UTC))

@@ -6,10 +6,11 @@ else in flat arrays, so that 100,000 users with 500,000 memberships take some me
 
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from os import SEEK_END
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,7 +21,7 @@ from openlane_authentik.authentik.pages import RawRecord
 from openlane_authentik.directory.moments import to_micros
 
 _IN_MEMORY_BYTES: Final = 4 * 1024 * 1024
-_CHUNK_BYTES: Final = 1024 * 1024
+_BLOCK_BYTES: Final = 64 * 1024
 _NEVER: Final = -(2**63)
 # What a membership tells of its person; a membership has nothing of its own in authentik.
 IDENTITY_FIELDS: Final = ("pk", "uid", "username", "name", "email", "is_active", "type")
@@ -37,19 +38,24 @@ class Fate(IntEnum):
     FAILED = 2
 
 
-@dataclass(frozen=True, slots=True)
+_FATES: Final = tuple(Fate)
+
+
+@dataclass(slots=True)
 class Member:
     """One user with memberships.
 
     Attributes:
         account: What became of the user's account.
         identity: The user's identifying fields; None unless a membership was kept.
-        groups: Each group's ``pk``, and the fate of the membership in it.
+        groups: Each group's ``pk``.
+        fates: What became of the membership in each.
     """
 
     account: Fate
     identity: RawRecord | None
-    groups: tuple[tuple[str, Fate], ...]
+    groups: list[str]
+    fates: list[Fate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Roster(AbstractContextManager["Roster"]):
         self._groups: dict[str, int] = {}
         self._kinds: dict[str, int] = {}
         self._at_end = True
+        self._end = 0
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> Self:
@@ -110,8 +117,8 @@ class Roster(AbstractContextManager["Roster"]):
         """Tell what became of the account of a user who was noted."""
         return Fate(self._account_fate[self._entry_of[pk]])
 
-    def note(self, pk: int, raw: RawRecord, account: Fate, fates: list[tuple[str, Fate]]) -> None:
-        """Remember a user, what became of the account and of each membership."""
+    def note(self, pk: int, raw: RawRecord, account: Fate, groups: Sequence[str], fates: Sequence[Fate]) -> None:
+        """Remember a user, what became of the account and of the membership in each of these groups."""
         self._entry_of[pk] = len(self._account_fate)
         joined = to_micros(raw.get("date_joined"))
         self._joined.append(_NEVER if joined is None else joined)
@@ -119,17 +126,17 @@ class Roster(AbstractContextManager["Roster"]):
         self._kind.append(self._kinds.setdefault(str(raw.get("type", "")), len(self._kinds)))
         self._account_fate.append(account)
         self._first_pair.append(len(self._pair_group))
-        for group, fate in fates:
-            self._pair_group.append(self._groups.setdefault(group, len(self._groups)))
-            self._pair_fate.append(fate)
-        kept = account is Fate.KEPT or any(fate is Fate.KEPT for _, fate in fates)
+        known = self._groups
+        self._pair_group.extend([known.setdefault(group, len(known)) for group in groups])
+        self._pair_fate.extend(fates)
+        kept = account is Fate.KEPT or Fate.KEPT in fates
         encoded = _encoder.encode({key: raw[key] for key in IDENTITY_FIELDS if key in raw}) if kept else b""
         if not self._at_end:
-            self._spool.seek(0, SEEK_END)
+            self._end = self._spool.seek(0, SEEK_END)
             self._at_end = True
-        self._identity_at.append(self._spool.tell())
+        self._identity_at.append(self._end)
         self._identity_bytes.append(len(encoded))
-        self._spool.write(encoded)
+        self._end += self._spool.write(encoded)
 
     def leave_groups(self, pk: int) -> None:
         """Forget a user's memberships, but not the user."""
@@ -170,54 +177,68 @@ class Roster(AbstractContextManager["Roster"]):
         """Give the pks of each group's members as the users themselves tell them."""
         members = [array("q") for _ in self._groups]
         for pk, entry in self._entry_of.items():
-            for pair in self._pairs(entry):
-                members[self._pair_group[pair]].append(pk)
+            for group in self._pair_group[self._pairs(entry)]:
+                members[group].append(pk)
         return dict(zip(self._groups, members, strict=True))
 
     def members(self) -> Iterator[Member]:
         """Give every user who has memberships, in the order they were read."""
         names = list(self._groups)
+        block, block_at = b"", 0
         for entry in sorted(self._entry_of.values()):
-            fates = tuple((names[self._pair_group[pair]], Fate(self._pair_fate[pair])) for pair in self._pairs(entry))
-            if fates:
-                kept = any(fate is Fate.KEPT for _, fate in fates)
-                identity = _decoder.decode(self._identity(entry)) if kept else None
-                yield Member(Fate(self._account_fate[entry]), identity, fates)
+            pairs = self._pairs(entry)
+            if pairs.start == pairs.stop:
+                continue
+            fates = [_FATES[fate] for fate in self._pair_fate[pairs]]
+            identity = None
+            if Fate.KEPT in fates:
+                # Identities lie in the order of the entries: one read serves some hundred of them.
+                first, size = self._identity_at[entry] - block_at, self._identity_bytes[entry]
+                if first < 0 or first + size > len(block):
+                    block, block_at, first = self._read(block_at + first, max(_BLOCK_BYTES, size)), block_at + first, 0
+                identity = _decoder.decode(block[first : first + size])
+            groups = [names[group] for group in self._pair_group[pairs]]
+            yield Member(_FATES[self._account_fate[entry]], identity, groups, fates)
 
     def uid(self, pk: int) -> str:
         """Give the ``uid`` of a user whose account was kept."""
-        uid: str = _decoder.decode(self._identity(self._entry_of[pk]))["uid"]
+        entry = self._entry_of[pk]
+        uid: str = _decoder.decode(self._read(self._identity_at[entry], self._identity_bytes[entry]))["uid"]
         return uid
 
-    def freeze(self) -> dict[str, Any]:
-        """Give everything but the identities, as plain values for ``thaw``."""
-        return {
-            "pks": array("q", self._entry_of).tobytes(),
-            "entries": array("q", self._entry_of.values()).tobytes(),
-            "groups": list(self._groups),
-            "kinds": list(self._kinds),
-            **{name: column.tobytes() for name, column in self._columns().items()},
-        }
-
-    def identities(self) -> Iterator[bytes]:
-        """Give the identities, chunk by chunk, for ``thaw``."""
-        self._at_end = False
-        self._spool.seek(0)
-        while chunk := self._spool.read(_CHUNK_BYTES):
-            yield chunk
+    def freeze(self) -> tuple[dict[str, Any], Iterator[bytes | memoryview]]:
+        """Give the names that the numbers stand for, and everything else chunk by chunk, for ``thaw``."""
+        pks, entries = array("q", self._entry_of), array("q", self._entry_of.values())
+        columns = {"pks": pks, "entries": entries, **self._columns()}
+        sizes = {name: len(column) * column.itemsize for name, column in columns.items()}
+        names = {"groups": list(self._groups), "kinds": list(self._kinds), "sizes": sizes}
+        return names, chain((memoryview(column).cast("B") for column in columns.values()), self._identities())
 
     @classmethod
-    def thaw(cls, frozen: Mapping[str, Any], identities: Iterable[bytes]) -> Self:
-        """Give the roster that was frozen."""
+    def thaw(cls, names: Mapping[str, Any], take: Callable[[int], bytes], rest: Iterable[bytes]) -> Self:
+        """Give the roster that was frozen.
+
+        Args:
+            names: As ``freeze`` gave them.
+            take: Gives so many of the next bytes.
+            rest: Gives what is left after that.
+        """
         roster = cls()
-        for name, column in roster._columns().items():
-            column.frombytes(frozen[name])
-        pks, entries = array("q", frozen["pks"]), array("q", frozen["entries"])
+        pks, entries = array("q"), array("q")
+        for name, column in {"pks": pks, "entries": entries, **roster._columns()}.items():
+            column.frombytes(take(names["sizes"][name]))
         roster._entry_of = dict(zip(pks, entries, strict=True))
-        roster._groups = {name: index for index, name in enumerate(frozen["groups"])}
-        roster._kinds = {name: index for index, name in enumerate(frozen["kinds"])}
-        roster._spool.writelines(identities)
+        roster._groups = {name: index for index, name in enumerate(names["groups"])}
+        roster._kinds = {name: index for index, name in enumerate(names["kinds"])}
+        roster._spool.writelines(rest)
+        roster._at_end = False
         return roster
+
+    def _identities(self) -> Iterator[bytes]:
+        self._at_end = False
+        self._spool.seek(0)
+        while chunk := self._spool.read(_BLOCK_BYTES):
+            yield chunk
 
     def _columns(self) -> dict[str, "array[int]"]:
         return {
@@ -232,12 +253,12 @@ class Roster(AbstractContextManager["Roster"]):
             "pairFate": self._pair_fate,
         }
 
-    def _pairs(self, entry: int) -> range:
+    def _pairs(self, entry: int) -> slice:
         following = entry + 1
         end = self._first_pair[following] if following < len(self._first_pair) else len(self._pair_group)
-        return range(self._first_pair[entry], end)
+        return slice(self._first_pair[entry], end)
 
-    def _identity(self, entry: int) -> bytes:
+    def _read(self, at: int, size: int) -> bytes:
         self._at_end = False
-        self._spool.seek(self._identity_at[entry])
-        return self._spool.read(self._identity_bytes[entry])
+        self._spool.seek(at)
+        return self._spool.read(size)

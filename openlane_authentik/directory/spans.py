@@ -12,12 +12,11 @@ from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.errors import InvalidPageError
 
 JOINED: Final = "date_joined"
-MOST_SPANS: Final = 8
 FEWEST_USERS_A_SPAN: Final = 500
 
 
 async def plan_spans(client: AuthentikClient, count: int, width: int) -> list[Span]:
-    """Give spans that together hold every moment, without gap or overlap; a small directory is one span.
+    """Give spans that together hold every moment, without gap or overlap: one a request at a time, at most.
 
     The cuts only share out the work: where they lie exactly proves nothing and may be off.
 
@@ -26,7 +25,7 @@ async def plan_spans(client: AuthentikClient, count: int, width: int) -> list[Sp
         count: How many users there are, about.
         width: Requests at a time.
     """
-    wanted = min(MOST_SPANS, count // FEWEST_USERS_A_SPAN)
+    wanted = min(width, count // FEWEST_USERS_A_SPAN)
     cuts: set[int] = set()
 
     async def cut_at(position: int) -> None:

@@ -8,14 +8,14 @@ and what disagrees is read again.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import PageSize, read_count, read_page
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.directory.keyset import USERS, FilterIgnoredError, Span, UnsteadyTieError, walk
 from openlane_authentik.directory.moments import moment_micros
-from openlane_authentik.directory.passes import Accept, PagedList, record_key
+from openlane_authentik.directory.passes import Accept, PagedList
 from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.directory.spans import plan_spans
 from openlane_authentik.log import get_logger
@@ -112,14 +112,14 @@ class UserReader:
         return evidence
 
     async def _walk(self, span: Span, accept: Accept) -> None:
-        keys: set[Any] = set()
+        walked = 0
         self._walked[span] = _UNSETTLED
         # Neither may end the walks beside this one, whose users may be on their way to the sink.
         try:
             async for rows in walk(self._client, span, self._size, self._width):
-                keys.update(map(record_key, rows))
+                walked += len(rows)
                 await accept(rows)
-            self._walked[span] = len(keys)
+            self._walked[span] = walked
         except UnsteadyTieError:
             return
         except FilterIgnoredError:

@@ -63,11 +63,8 @@ class AccountEmitter:
             return
         account = self.roster.fate_of(pk)
         verdict = self._scope.judge(raw, "uid")
-        if account is Fate.KEPT:
-            memberships = self._scope.judge_memberships(raw, verdict)
-        else:
-            memberships = [(group, account) for group, _ in self._scope.judge_memberships(raw, verdict)]
-        self.roster.note(pk, raw, account, memberships)
+        groups, fates = self._scope.judge_memberships(raw, verdict)
+        self.roster.note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))
         self.outdated.add(pk)
 
     async def gone(self, pk: int) -> None:
@@ -85,4 +82,4 @@ class AccountEmitter:
             envelopes.append(Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record))
         else:
             self.tally.drop(verdict)
-        self.roster.note(pk, raw, fate(verdict), self._scope.judge_memberships(raw, verdict))
+        self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))

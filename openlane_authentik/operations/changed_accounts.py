@@ -65,7 +65,7 @@ class ChangedAccounts:
             self._gone.discard(pk)
             self._changed[pk] = encoded
             verdict = self._scope.judge(raw, "uid")
-            self.roster.note(pk, raw, fate(verdict), self._scope.judge_memberships(raw, verdict))
+            self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))
             new += 1
         if len(self._changed) > self.most:
             raise UnsettledError("too_many_changes")

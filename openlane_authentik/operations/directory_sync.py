@@ -10,7 +10,7 @@ later.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from openlane_authentik.authentik.client import AuthentikClient
@@ -55,13 +55,14 @@ class SyncResult:
 
     Attributes:
         run: The line that closed the run.
-        checkpoint: Where the next sync can begin; None when not every set was proven, or the release is too old for
-            it (before 2025.8). Opaque, and to be kept like the records: it holds people's names. Who took over the
-            records of a run that gave none begins the next without: only a full run tells which of them are no more.
+        checkpoint: Where the next sync can begin; None when it was not asked for, when not every set was proven, or
+            when the release is too old for it (before 2025.8). Opaque, and to be kept like the records: it holds
+            people's names. Who took over the records of a run that gave none begins the next without: only a full run
+            tells which of them are no more.
     """
 
     run: SyncRun
-    checkpoint: bytes | None
+    checkpoint: bytes | None = field(repr=False)
 
 
 class DirectorySync:
@@ -85,20 +86,23 @@ class DirectorySync:
         self._bounds = Bounds(context.directory_instance_id, scope.fingerprint)
         self._release: Release | None = None
         self._mode = "delta"
+        self._remember = False
         self._full_reason: str | None = None
         self._started_at = client.clock.now()
         self._started = client.clock.monotonic()
         self._closings: list[PayloadSetClosing] = []
 
-    async def run(self, checkpoint: bytes | None) -> SyncResult:
+    async def run(self, checkpoint: bytes | None, *, remember: bool) -> SyncResult:
         """Read, filter, map and hand over the directory, and close each set with what was proven.
 
         Args:
             checkpoint: Of the last run, if there is one; when it cannot be used everything is read.
+            remember: Whether to give a checkpoint for the next run.
 
         Raises:
             IntegrationError: The run failed; the sink was told so in its ``close_run``.
         """
+        self._remember = remember
         _log.info("sync started", directory=self._context.directory_instance_id, scope=self._scope.fingerprint)
         try:
             with _deadline_as_error():
@@ -182,7 +186,7 @@ class DirectorySync:
 
     @property
     def _can_begin_again(self) -> bool:
-        return self._release is not None and self._release.has_date_filters
+        return self._remember and self._release is not None and self._release.has_date_filters
 
     async def _close(self, closing: PayloadSetClosing) -> None:
         self._closings.append(closing)

@@ -30,7 +30,7 @@ async def emit_memberships(
 
     def kept() -> Iterable[Envelope]:
         for member in roster.members():
-            for group, fate in member.groups:
+            for group, fate in zip(member.groups, member.fates, strict=True):
                 if fate is Fate.KEPT and groups.get(group) is Fate.KEPT and member.identity is not None:
                     record = map_membership(member.identity, group, context)
                     yield Envelope(schema=Schema.MEMBERSHIP, resource=group, payload=member.identity, record=record)

@@ -1,7 +1,6 @@
 """What an installation wants to see of the directory: its filter and its switches."""
 
 import hashlib
-from collections.abc import Iterable
 
 import msgspec
 
@@ -42,22 +41,25 @@ class Scope:
             return Verdict(kept=False, failed=True, reason=error.cause)
         return self.filter.judge(raw, resource, UPSERT)
 
-    def judge_memberships(self, raw: RawRecord, account: Verdict) -> list[tuple[str, Fate]]:
+    def judge_memberships(self, raw: RawRecord, account: Verdict) -> tuple[list[str], list[Fate]]:
         """Judge a user's memberships, each on the account's full payload with the group's ``pk`` as the resource.
 
         Without a word about the resource the filter says of a membership what it said of the account; and nothing
         else can become of one whose account was not kept.
+
+        Returns:
+            The groups, and what becomes of the membership in each.
         """
         groups = self._groups_of(raw)
         if not account.kept or not self._resource_matters:
-            return [(group, fate(account)) for group in groups]
-        return [(group, fate(self.filter.judge(raw, group, UPSERT))) for group in groups]
+            return groups, [fate(account)] * len(groups)
+        return groups, [fate(self.filter.judge(raw, group, UPSERT)) for group in groups]
 
-    def _groups_of(self, raw: RawRecord) -> Iterable[str]:
+    def _groups_of(self, raw: RawRecord) -> list[str]:
         groups = raw.get("groups")
         if not self.groups or not isinstance(groups, list):
-            return ()
-        return dict.fromkeys(group for group in groups if isinstance(group, str))
+            return []
+        return list(dict.fromkeys([group for group in groups if type(group) is str]))
 
 
 def fate(verdict: Verdict) -> Fate:

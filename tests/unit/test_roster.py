@@ -26,7 +26,12 @@ class _Model:
     def members(self) -> list[Member]:
         latest = sorted(self.noted.values(), key=lambda entry: entry[0])
         return [
-            Member(account, _identity(raw) if any(fate is Fate.KEPT for _, fate in fates) else None, tuple(fates))
+            Member(
+                account,
+                _identity(raw) if any(fate is Fate.KEPT for _, fate in fates) else None,
+                [group for group, _ in fates],
+                [fate for _, fate in fates],
+            )
             for _, raw, account, fates in latest
             if fates
         ]
@@ -63,7 +68,7 @@ def test_a_roster_remembers_the_last_that_was_noted(notes: list[tuple[int, str, 
     model = _Model()
     with Roster() as roster:
         for pk, name, account, fates in notes:
-            roster.note(pk, _user(pk, name), account, fates)
+            roster.note(pk, _user(pk, name), account, [group for group, _ in fates], [fate for _, fate in fates])
             model.note(pk, _user(pk, name), account, fates)
         assert len(roster) == len(model.noted)
         assert all(pk in roster for pk in model.noted)
@@ -80,18 +85,18 @@ def test_a_roster_larger_than_memory_is_the_same() -> None:
     """Identities that no longer fit in memory come back from the temporary file unchanged, replaced ones too."""
     with Roster() as roster:
         for pk in range(1200):
-            roster.note(pk, _user(pk, f"{pk}-" + "x" * 5000), Fate.KEPT, [("g1", Fate.KEPT)])
-        roster.note(3, _user(3, "again"), Fate.KEPT, [("g2", Fate.KEPT)])
+            roster.note(pk, _user(pk, f"{pk}-" + "x" * 5000), Fate.KEPT, ["g1"], [Fate.KEPT])
+        roster.note(3, _user(3, "again"), Fate.KEPT, ["g2"], [Fate.KEPT])
         members = list(roster.members())
     assert [member.identity["pk"] for member in members if member.identity] == [*range(3), *range(4, 1200), 3]
-    assert members[-1] == Member(Fate.KEPT, _identity(_user(3, "again")), (("g2", Fate.KEPT),))
+    assert members[-1] == Member(Fate.KEPT, _identity(_user(3, "again")), ["g2"], [Fate.KEPT])
     assert members[700].identity == _identity(_user(701, "701-" + "x" * 5000))
 
 
 def test_only_identifying_fields_are_kept() -> None:
     """Of a person nothing is kept but what a membership repeats: no avatar, no attributes."""
     with Roster() as roster:
-        roster.note(1, {**_user(1, "Ada"), "type": "internal", "email": "a@b.example"}, Fate.KEPT, [("g1", Fate.KEPT)])
+        roster.note(1, {**_user(1, "Ada"), "type": "internal", "email": "a@b.example"}, Fate.KEPT, ["g1"], [Fate.KEPT])
         (member,) = roster.members()
     assert member.identity is not None
     assert set(member.identity) <= set(IDENTITY_FIELDS)
@@ -100,6 +105,6 @@ def test_only_identifying_fields_are_kept() -> None:
 def test_the_temporary_file_is_gone_with_the_roster() -> None:
     """After the block nothing more can be read: the file of people's fields is closed."""
     with Roster() as roster:
-        roster.note(1, _user(1, "Ada"), Fate.KEPT, [("g1", Fate.KEPT)])
+        roster.note(1, _user(1, "Ada"), Fate.KEPT, ["g1"], [Fate.KEPT])
     with pytest.raises(ValueError, match="closed"):
         list(roster.members())
