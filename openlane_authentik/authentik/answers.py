@@ -43,23 +43,23 @@ class Answer:
 
     Attributes:
         data: The decoded JSON.
-        date: The server's clock when it answered, if it said.
+        told_date: The server's clock when it answered, as its ``Date`` header has it.
         seconds: How long the answer took.
     """
 
     data: Any
-    date: datetime | None
+    told_date: str | None
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """What came over the wire, of whatever status."""
+    """What came over the wire, of whatever status; the URL is text, or becomes it when an error needs it."""
 
-    url: str
+    url: object
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
     seconds: float
 
 
@@ -74,7 +74,7 @@ def read_answer(raw: RawAnswer, now: datetime) -> Answer:
         IntegrationError: See ``errors.py``; which one depends on status and body alone.
     """
     if raw.status == _OK:
-        return Answer(_decode(raw), _http_date(raw.headers.get("date")), raw.seconds)
+        return Answer(_decode(raw), raw.headers.get("date"), raw.seconds)
     raise _error(raw, now)
 
 
@@ -126,9 +126,9 @@ def _refused(raw: RawAnswer) -> IntegrationError:
             "authentik refused the token: it is wrong, expired, of another intent, or its account is inactive"
         )
     if detail == "You do not have permission to perform this action.":
-        if "/core/users/" in raw.url:
+        if "/core/users/" in _path(raw):
             return NoPermissionUsersError("the token's account may not view users")
-        if "/core/groups/" in raw.url:
+        if "/core/groups/" in _path(raw):
             return NoPermissionGroupsError("the token's account may not view groups")
         return PermissionDeniedError(f"the token's account may not read {_path(raw)}")
     return UnexpectedAnswerError(f"{_path(raw)} answered 403 ({_kind(raw)}) in words that are not authentik's")
@@ -146,7 +146,7 @@ def _not_found(raw: RawAnswer) -> IntegrationError:
 def _target(raw: RawAnswer) -> str:
     """Name where a redirect leads, without its user info and its query."""
     try:
-        target = urlsplit(urljoin(raw.url, raw.headers.get("location", "")))
+        target = urlsplit(urljoin(str(raw.url), raw.headers.get("location", "")))
     except ValueError:
         return "what is no address"
     return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
@@ -170,11 +170,12 @@ def _retry_after(raw: RawAnswer, now: datetime) -> float | None:
     value = raw.headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
-    date = _http_date(value)
+    date = http_date(value)
     return None if date is None else max(0.0, (date - now).total_seconds())
 
 
-def _http_date(value: str | None) -> datetime | None:
+def http_date(value: str | None) -> datetime | None:
+    """Read a date of an HTTP header; None if it is not there or not one."""
     try:
         date = email.utils.parsedate_to_datetime(value or "")
     except ValueError:
@@ -191,4 +192,4 @@ def _kind(raw: RawAnswer) -> str:
 
 
 def _path(raw: RawAnswer) -> str:
-    return urlsplit(raw.url).path
+    return urlsplit(str(raw.url)).path

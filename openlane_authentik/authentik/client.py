@@ -85,7 +85,7 @@ class AuthentikClient:
         return await retrying(self.budget, surrender)(self._get_once, path, params or {})
 
     async def _get_once(self, path: str, params: Params) -> Answer:
-        async with self._pace.slot():
+        async with self._pace:
             if self.clock.monotonic() >= self.budget.deadline:
                 raise DeadlineError("the run's time limit has passed")
             self.requests += 1
@@ -98,20 +98,25 @@ class AuthentikClient:
     async def _fetch(self, path: str, params: Params) -> RawAnswer:
         started = self.clock.monotonic()
         try:
-            async with (
-                asyncio.timeout(REQUEST_SECONDS),
-                self._http.stream("GET", path, params=params) as response,
-            ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > LARGEST_ANSWER_BYTES:
-                        raise AnswerTooLargeError(
-                            f"an answer of {path} is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
-                        )
-                seconds = self.clock.monotonic() - started
-                return RawAnswer(str(response.url), response.status_code, response.headers, bytes(body), seconds)
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._http.send(self._http.build_request("GET", path, params=params), stream=True)
+                try:
+                    body = await _read(response, path)
+                finally:
+                    await response.aclose()
+            seconds = self.clock.monotonic() - started
+            return RawAnswer(response.url, response.status_code, response.headers, body, seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise connection_error(error, self.host) from error
         except TimeoutError as error:
             raise RequestTimeoutError(f"{self.host} did not finish its answer in {REQUEST_SECONDS:.0f} s") from error
+
+
+async def _read(response: httpx.Response, path: str) -> bytearray:
+    """Read a body as far as it is not too large; what unpacks to too much is given up on the way."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LARGEST_ANSWER_BYTES:
+            raise AnswerTooLargeError(f"an answer of {path} is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB")
+    return body

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from openlane_authentik.authentik.answers import http_date
 from openlane_authentik.authentik.client import AuthentikClient, Params
 from openlane_authentik.errors import AnswerTooLargeError, NotAuthentikError, RequestTimeoutError
 from openlane_authentik.log import get_logger
@@ -23,14 +24,18 @@ class Page:
         count: How many rows the whole list has, by the same filters, at this moment.
         next: The number of the next page; 0 when this is the last.
         total_pages: How many pages of this size the list has.
-        date: The server's clock, if it said.
     """
 
     rows: list[RawRecord]
     count: int
     next: int
     total_pages: int
-    date: datetime | None
+    told_date: str | None
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's clock, if it said."""
+        return http_date(self.told_date)
 
 
 class PageSize:
@@ -68,7 +73,7 @@ async def read_page(client: AuthentikClient, path: str, params: Params, size: Pa
     """
     surrender = (RequestTimeoutError,) if size.can_shrink else ()
     answer = await client.get(path, {**params, "page_size": size.rows}, surrender=surrender)
-    page = _page(answer.data, path, answer.date)
+    page = _page(answer.data, path, answer.told_date)
     _log.info("page read", list=path, rows=len(page.rows), count=page.count, seconds=round(answer.seconds, 3))
     return page
 
@@ -91,12 +96,12 @@ async def read_count(client: AuthentikClient, path: str, params: Params) -> int:
     return (await read_page(client, path, params, PageSize(1))).count
 
 
-def _page(data: Any, path: str, date: datetime | None) -> Page:
+def _page(data: Any, path: str, told_date: str | None) -> Page:
     match data:
         case {
             "pagination": {"next": int(after), "count": int(count), "total_pages": int(total_pages)},
             "results": list(rows),
         } if all(isinstance(row, dict) for row in rows):
-            return Page(rows, count, after, total_pages, date)
+            return Page(rows, count, after, total_pages, told_date)
         case _:
             raise NotAuthentikError(f"{path} answered JSON that is no page of a list")

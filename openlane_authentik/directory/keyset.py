@@ -102,7 +102,8 @@ def _in_order(span: Span) -> Params:
 
 def _moments(rows: list[RawRecord], span: Span) -> list[int]:
     moments = [moment for row in rows if (moment := to_micros(row.get(span.field))) is not None]
-    if any(not span.holds(moment) for moment in moments) or moments != sorted(moments):
+    # In order, so that what holds for both ends holds for all.
+    if moments and (moments != sorted(moments) or not (span.holds(moments[0]) and span.holds(moments[-1]))):
         raise FilterIgnoredError
     return moments
 

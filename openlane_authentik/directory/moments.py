@@ -1,6 +1,7 @@
 """Authentik's timestamps as whole microseconds since 1970, so that a range's bounds can be moved by exactly one."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from openlane_authentik.clock import rfc3339
@@ -10,10 +11,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_micros(value: Any) -> int | None:
     """Read an RFC 3339 timestamp; None if it is not there or not one."""
-    if not isinstance(value, str):
-        return None
+    return _read(value) if isinstance(value, str) else None
+
+
+# A page's timestamps are asked for when its order is verified, and again when its users are noted.
+@lru_cache(maxsize=2048)
+def _read(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment_micros(moment) if moment.tzinfo else None

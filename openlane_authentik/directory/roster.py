@@ -6,11 +6,12 @@ else in flat arrays, so that 100,000 users with 500,000 memberships take some me
 
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
+from operator import itemgetter
 from os import SEEK_END
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,8 +24,21 @@ from openlane_authentik.directory.moments import to_micros
 _IN_MEMORY_BYTES: Final = 4 * 1024 * 1024
 _BLOCK_BYTES: Final = 64 * 1024
 _NEVER: Final = -(2**63)
-# What a membership tells of its person; a membership has nothing of its own in authentik.
-IDENTITY_FIELDS: Final = ("pk", "uid", "username", "name", "email", "is_active", "type")
+
+
+class Identity(msgspec.Struct, gc=False):
+    """What a membership tells of its person, as authentik gave it; a membership has nothing of its own there."""
+
+    pk: Any
+    uid: Any
+    username: Any
+    name: Any
+    email: Any
+    is_active: Any
+    type: Any
+
+
+IDENTITY_FIELDS: Final = Identity.__struct_fields__
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -39,6 +53,7 @@ class Fate(IntEnum):
 
 
 _FATES: Final = tuple(Fate)
+_identity_values = itemgetter(*IDENTITY_FIELDS)
 
 
 @dataclass(slots=True)
@@ -47,15 +62,15 @@ class Member:
 
     Attributes:
         account: What became of the user's account.
-        identity: The user's identifying fields; None unless a membership was kept.
-        groups: Each group's ``pk``.
-        fates: What became of the membership in each.
+        identity: The user's identifying fields; empty unless a membership was kept.
+        kept: The ``pk`` of each group in which the membership was kept.
+        dropped: Of each other group, and what became of the membership in it.
     """
 
     account: Fate
-    identity: RawRecord | None
-    groups: list[str]
-    fates: list[Fate]
+    identity: RawRecord
+    kept: list[str]
+    dropped: list[tuple[str, Fate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,8 @@ class Roster(AbstractContextManager["Roster"]):
         self._pair_fate = array("b")
         self._groups: dict[str, int] = {}
         self._kinds: dict[str, int] = {}
-        self._at_end = True
+        # The last identities, on their way to the file.
+        self._unwritten = bytearray()
         self._end = 0
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
 
@@ -107,6 +123,11 @@ class Roster(AbstractContextManager["Roster"]):
 
     def __len__(self) -> int:
         return len(self._entry_of)
+
+    @property
+    def pks(self) -> KeysView[int]:
+        """Every user noted; grows with what is noted."""
+        return self._entry_of.keys()
 
     @property
     def kinds(self) -> list[str]:
@@ -130,13 +151,19 @@ class Roster(AbstractContextManager["Roster"]):
         self._pair_group.extend([known.setdefault(group, len(known)) for group in groups])
         self._pair_fate.extend(fates)
         kept = account is Fate.KEPT or Fate.KEPT in fates
-        encoded = _encoder.encode({key: raw[key] for key in IDENTITY_FIELDS if key in raw}) if kept else b""
-        if not self._at_end:
-            self._end = self._spool.seek(0, SEEK_END)
-            self._at_end = True
+        before = len(self._unwritten)
+        if kept:
+            try:
+                identity: Any = Identity(*_identity_values(raw))
+            except KeyError:
+                identity = {key: raw[key] for key in IDENTITY_FIELDS if key in raw}
+            _encoder.encode_into(identity, self._unwritten, before)
+        size = len(self._unwritten) - before
         self._identity_at.append(self._end)
-        self._identity_bytes.append(len(encoded))
-        self._end += self._spool.write(encoded)
+        self._identity_bytes.append(size)
+        self._end += size
+        if before > _BLOCK_BYTES:
+            self._write()
 
     def leave_groups(self, pk: int) -> None:
         """Forget a user's memberships, but not the user."""
@@ -189,16 +216,20 @@ class Roster(AbstractContextManager["Roster"]):
             pairs = self._pairs(entry)
             if pairs.start == pairs.stop:
                 continue
-            fates = [_FATES[fate] for fate in self._pair_fate[pairs]]
-            identity = None
-            if Fate.KEPT in fates:
+            groups, fates = [names[group] for group in self._pair_group[pairs]], self._pair_fate[pairs]
+            dropped = []
+            if any(fates):
+                told = list(zip(groups, fates, strict=True))
+                groups = [group for group, fate in told if fate == Fate.KEPT]
+                dropped = [(group, _FATES[fate]) for group, fate in told if fate != Fate.KEPT]
+            identity = {}
+            if groups:
                 # Identities lie in the order of the entries: one read serves some hundred of them.
                 first, size = self._identity_at[entry] - block_at, self._identity_bytes[entry]
                 if first < 0 or first + size > len(block):
                     block, block_at, first = self._read(block_at + first, max(_BLOCK_BYTES, size)), block_at + first, 0
                 identity = _decoder.decode(block[first : first + size])
-            groups = [names[group] for group in self._pair_group[pairs]]
-            yield Member(_FATES[self._account_fate[entry]], identity, groups, fates)
+            yield Member(_FATES[self._account_fate[entry]], identity, groups, dropped)
 
     def uid(self, pk: int) -> str:
         """Give the ``uid`` of a user whose account was kept."""
@@ -231,11 +262,16 @@ class Roster(AbstractContextManager["Roster"]):
         roster._groups = {name: index for index, name in enumerate(names["groups"])}
         roster._kinds = {name: index for index, name in enumerate(names["kinds"])}
         roster._spool.writelines(rest)
-        roster._at_end = False
+        roster._end = roster._spool.tell()
         return roster
 
+    def _write(self) -> None:
+        self._spool.seek(0, SEEK_END)
+        self._spool.write(self._unwritten)
+        self._unwritten.clear()
+
     def _identities(self) -> Iterator[bytes]:
-        self._at_end = False
+        self._write()
         self._spool.seek(0)
         while chunk := self._spool.read(_BLOCK_BYTES):
             yield chunk
@@ -259,6 +295,6 @@ class Roster(AbstractContextManager["Roster"]):
         return slice(self._first_pair[entry], end)
 
     def _read(self, at: int, size: int) -> bytes:
-        self._at_end = False
+        self._write()
         self._spool.seek(at)
         return self._spool.read(size)

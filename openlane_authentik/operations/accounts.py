@@ -38,10 +38,11 @@ class AccountEmitter:
         self._context.seen_at = rfc3339(self._clock.now())
         envelopes: list[Envelope] = []
         new = 0
+        met = self.roster.pks
         for raw in rows:
             pk = raw.get("pk")
             if isinstance(pk, int):
-                if pk in self.roster:
+                if pk in met:
                     continue
                 self._take(pk, raw, envelopes)
             else:

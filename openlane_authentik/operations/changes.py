@@ -76,7 +76,8 @@ class ChangeReader:
     async def _collect(self) -> Collected:
         await self._check_sight()
         first = await read_page(self._client, USERS, {}, PageSize(1))
-        if first.date is None:
+        started = first.date
+        if started is None:
             raise UnsettledError("no_server_time")
         await read_users_again(self._client, self._accounts, self._checkpoint.outdated, self._width)
         await self._read_edited_since(self._checkpoint.cursor - OVERLAP)
@@ -84,20 +85,20 @@ class ChangeReader:
             await self._read_logins_since(self._checkpoint.cursor - OVERLAP)
         groups, differences, reread = self._group_reader(), Differences(), 0
         for _ in range(MOST_ROUNDS):
-            await self._settle_headcount(first.date - _DATE_RESOLUTION)
+            await self._settle_headcount(started - _DATE_RESOLUTION)
             if groups is not None:
                 await groups.read()
                 differences, more = await settle_memberships(self._client, self._accounts, groups, self._width)
                 reread += more
                 if differences or not groups.proven:
                     raise UnsettledError("memberships_differ" if differences else "groups_kept_changing")
-            if not await self._read_edited_since(first.date - OVERLAP):
+            if not await self._read_edited_since(started - OVERLAP):
                 break
         else:
             raise UnsettledError("users_kept_changing")
         sight = await self._check_sight()
         users = UsersEvidence("delta", first.count, len(self._accounts.roster), self._spans_read, proven=True)
-        return Collected(first.date, sight, users, groups, differences, reread)
+        return Collected(started, sight, users, groups, differences, reread)
 
     async def _check_sight(self) -> Sight:
         """Make sure that the token still sees everything that the checkpoint knows."""

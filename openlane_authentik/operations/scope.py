@@ -31,6 +31,7 @@ class Scope:
         self.fingerprint = hashlib.sha256(
             msgspec.json.encode([user_input.filter_expr.strip(), self.groups])
         ).hexdigest()[:16]
+        self._judge = self.filter.judge
         self._resource_matters = "resource" in self.filter.variables
 
     def judge(self, raw: RawRecord, identifying: str) -> Verdict:
@@ -39,7 +40,7 @@ class Scope:
             resource = identifier(raw, identifying)
         except UnmappableRecordError as error:
             return Verdict(kept=False, failed=True, reason=error.cause)
-        return self.filter.judge(raw, resource, UPSERT)
+        return self._judge(raw, resource, UPSERT)
 
     def judge_memberships(self, raw: RawRecord, account: Verdict) -> tuple[list[str], list[Fate]]:
         """Judge a user's memberships, each on the account's full payload with the group's ``pk`` as the resource.
@@ -50,16 +51,22 @@ class Scope:
         Returns:
             The groups, and what becomes of the membership in each.
         """
-        groups = self._groups_of(raw)
+        groups = _groups_of(raw) if self.groups else []
         if not account.kept or not self._resource_matters:
             return groups, [fate(account)] * len(groups)
-        return groups, [fate(self.filter.judge(raw, group, UPSERT)) for group in groups]
+        return groups, [fate(self._judge(raw, group, UPSERT)) for group in groups]
 
-    def _groups_of(self, raw: RawRecord) -> list[str]:
-        groups = raw.get("groups")
-        if not self.groups or not isinstance(groups, list):
-            return []
-        return list(dict.fromkeys([group for group in groups if type(group) is str]))
+
+def _groups_of(raw: RawRecord) -> list[str]:
+    """Give the groups a user names, each once; one that is no text is found unknown when it is looked for."""
+    groups = raw.get("groups")
+    if not isinstance(groups, list):
+        return []
+    try:
+        once = len(set(groups)) == len(groups)
+    except TypeError:
+        return [group for group in groups if isinstance(group, str)]
+    return groups if once else list(dict.fromkeys(groups))
 
 
 def fate(verdict: Verdict) -> Fate:

@@ -73,7 +73,8 @@ def map_account(raw: RawRecord, context: MappingContext) -> DirectoryAccount:
     Raises:
         UnmappableRecordError: The user has no ``uid``.
     """
-    kind = raw.get("type")
+    told = raw.get
+    kind = told("type")
     account_type = ACCOUNT_TYPES.get(kind) if isinstance(kind, str) else None
     if account_type is None:
         account_type = "USER"
@@ -81,20 +82,20 @@ def map_account(raw: RawRecord, context: MappingContext) -> DirectoryAccount:
             context.unknown_types[text(kind) or "not a text"] += 1
     record: DirectoryAccount = {
         "external_id": identifier(raw, "uid"),
-        "canonical_email": text(raw.get("email")).lower(),
-        "display_name": text(raw.get("name")) or text(raw.get("username")),
-        "status": "ACTIVE" if raw.get("is_active") is True else "INACTIVE",
+        "canonical_email": text(told("email")).lower(),
+        "display_name": text(told("name")) or text(told("username")),
+        "status": "ACTIVE" if told("is_active") is True else "INACTIVE",
         "account_type": account_type,
         "directory_instance_id": context.directory_instance_id,
         "primary_source": context.primary,
         "metadata": attributes(raw),
     }  # type: ignore[typeddict-item]
-    if added_at := text(raw.get("date_joined")):
+    if added_at := text(told("date_joined")):
         record["added_at"] = added_at
-    if organization_unit := text(raw.get("path")):
+    if organization_unit := text(told("path")):
         record["organization_unit"] = organization_unit
     record["profile_hash"] = profile_hash(record)
-    if last_login_at := text(raw.get("last_login")):
+    if last_login_at := text(told("last_login")):
         record["last_login_at"] = last_login_at
     record["last_seen_at"] = record["observed_at"] = context.seen_at
     return record

@@ -1,5 +1,6 @@
 """A user's place in a group becomes a DirectoryMembership."""
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -28,17 +29,21 @@ class DirectoryMembership(TypedDict):
     observed_at: Annotated[Timestamp, Field(description="When this snapshot was recorded.")]
 
 
-def map_membership(identity: RawRecord, group_pk: str, context: MappingContext) -> DirectoryMembership:
-    """Map one membership.
+def map_memberships(identity: RawRecord, groups: Iterable[str], context: MappingContext) -> list[DirectoryMembership]:
+    """Map one user's memberships in some groups.
 
     Raises:
         UnmappableRecordError: The member has no ``uid``.
     """
-    return {
-        "directory_account_id": identifier(identity, "uid"),
-        "directory_group_id": group_pk,
-        "role": "MEMBER",
-        "directory_instance_id": context.directory_instance_id,
-        "last_seen_at": context.seen_at,
-        "observed_at": context.seen_at,
-    }
+    uid, instance, seen_at = identifier(identity, "uid"), context.directory_instance_id, context.seen_at
+    return [
+        {
+            "directory_account_id": uid,
+            "directory_group_id": group,
+            "role": "MEMBER",
+            "directory_instance_id": instance,
+            "last_seen_at": seen_at,
+            "observed_at": seen_at,
+        }
+        for group in groups
+    ]

@@ -13,7 +13,7 @@ from openlane_authentik.definition import definition
 from openlane_authentik.records.account import map_account
 from openlane_authentik.records.context import MappingContext
 from openlane_authentik.records.group import map_group
-from openlane_authentik.records.membership import map_membership
+from openlane_authentik.records.membership import map_memberships
 from openlane_authentik.testing import RELEASES, Directory, FakeAuthentik
 from tests.support import SimulatedClock, run_sync
 
@@ -107,7 +107,7 @@ def _ours(schema: Schema, payload: dict[str, Any]) -> Mapping[str, Any]:
         case Schema.GROUP:
             return dict(map_group(payload, _context()))
         case Schema.MEMBERSHIP:
-            return dict(map_membership(payload, _GROUP_PK, _context()))
+            return dict(map_memberships(payload, [_GROUP_PK], _context())[0])
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openlane_authentik.authentik.answers import Answer, RawAnswer, read_answer
+from openlane_authentik.authentik.answers import Answer, RawAnswer, http_date, read_answer
 from openlane_authentik.errors import (
     BrokenAnswerError,
     IntegrationError,
@@ -127,9 +127,9 @@ def test_a_bad_answer_is_one_error(
 def test_a_good_answer_tells_the_servers_clock() -> None:
     """The server's Date header is read as UTC; one that is missing or no date is None."""
     dated = _read(200, b"{}", {**_JSON, "date": "Sun, 01 Mar 2026 11:59:00 GMT"})
-    assert dated.date == _NOW - timedelta(minutes=1)
-    assert _read(200, b"{}").date is None
-    assert _read(200, b"{}", {**_JSON, "date": "yesterday"}).date is None
+    assert http_date(dated.told_date) == _NOW - timedelta(minutes=1)
+    assert http_date(_read(200, b"{}").told_date) is None
+    assert http_date(_read(200, b"{}", {**_JSON, "date": "yesterday"}).told_date) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openlane_authentik.records.account import map_account
 from openlane_authentik.records.context import MappingContext, UnmappableRecordError, profile_hash
 from openlane_authentik.records.group import map_group
-from openlane_authentik.records.membership import map_membership
+from openlane_authentik.records.membership import map_memberships
 
 _GROUP_PK = "0b7c8a2e-0000-4000-8000-000000000001"
 _USER: dict[str, Any] = {
@@ -150,7 +150,7 @@ def test_a_user_without_uid_cannot_be_mapped(uid: Any) -> None:
         map_account(raw, _context())
     assert caught.value.cause == "no_uid"
     with pytest.raises(UnmappableRecordError):
-        map_membership(raw, _GROUP_PK, _context())
+        map_memberships(raw, [_GROUP_PK], _context())
 
 
 def test_mapping_changes_nothing_of_the_raw_record() -> None:
@@ -195,7 +195,8 @@ def test_a_bare_group_maps() -> None:
 
 def test_a_membership_names_account_and_group() -> None:
     """A membership is the member's ``uid`` and the group's ``pk``, and repeats nothing of the person."""
-    assert map_membership(_USER, _GROUP_PK, _context()) == {
+    (record,) = map_memberships(_USER, [_GROUP_PK], _context())
+    assert record == {
         "directory_account_id": "a" * 64,
         "directory_group_id": _GROUP_PK,
         "role": "MEMBER",

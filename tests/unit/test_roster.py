@@ -28,9 +28,9 @@ class _Model:
         return [
             Member(
                 account,
-                _identity(raw) if any(fate is Fate.KEPT for _, fate in fates) else None,
-                [group for group, _ in fates],
-                [fate for _, fate in fates],
+                _identity(raw) if any(fate is Fate.KEPT for _, fate in fates) else {},
+                [group for group, fate in fates if fate is Fate.KEPT],
+                [(group, fate) for group, fate in fates if fate is not Fate.KEPT],
             )
             for _, raw, account, fates in latest
             if fates
@@ -89,7 +89,7 @@ def test_a_roster_larger_than_memory_is_the_same() -> None:
         roster.note(3, _user(3, "again"), Fate.KEPT, ["g2"], [Fate.KEPT])
         members = list(roster.members())
     assert [member.identity["pk"] for member in members if member.identity] == [*range(3), *range(4, 1200), 3]
-    assert members[-1] == Member(Fate.KEPT, _identity(_user(3, "again")), ["g2"], [Fate.KEPT])
+    assert members[-1] == Member(Fate.KEPT, _identity(_user(3, "again")), ["g2"], [])
     assert members[700].identity == _identity(_user(701, "701-" + "x" * 5000))
 
 
@@ -98,7 +98,7 @@ def test_only_identifying_fields_are_kept() -> None:
     with Roster() as roster:
         roster.note(1, {**_user(1, "Ada"), "type": "internal", "email": "a@b.example"}, Fate.KEPT, ["g1"], [Fate.KEPT])
         (member,) = roster.members()
-    assert member.identity is not None
+    assert member.identity
     assert set(member.identity) <= set(IDENTITY_FIELDS)
 
 
