@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: help demo test check soak format schemas lock clean
+.PHONY: help demo test check soak bench format schemas lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ check: $(READY) ## everything a commit must pass: format, lint, types, import di
 soak: $(READY) ## everything long, seeded
 	@echo "==> soak"
 	@$(PYTEST) -m soak
+
+bench: $(READY) ## time, memory and requests against the official client and the floor; about 20 minutes
+	@$(BIN)/python -m benchmarks
 
 format: $(READY) ## format and mend what can be mended
 	@$(BIN)/ruff format .
