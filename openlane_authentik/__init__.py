@@ -28,6 +28,7 @@ from openlane_authentik.settings import (
     DirectorySyncConfig,
     UserInput,
     parse_credential,
+    parse_directory_sync_config,
     parse_user_input,
 )
 
@@ -48,5 +49,6 @@ __all__ = [
     "SyncRun",
     "UserInput",
     "parse_credential",
+    "parse_directory_sync_config",
     "parse_user_input",
 ]

@@ -28,6 +28,7 @@ _PUBLIC = [
     "SyncRun",
     "UserInput",
     "parse_credential",
+    "parse_directory_sync_config",
     "parse_user_input",
 ]
 _TESTING = [
