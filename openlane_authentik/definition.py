@@ -12,6 +12,7 @@ import msgspec
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.integration import AuthentikIntegration
+from openlane_authentik.operations.scope import Scope
 from openlane_authentik.records import account, group, membership
 from openlane_authentik.settings import (
     AuthentikCredential,
@@ -19,6 +20,8 @@ from openlane_authentik.settings import (
     HealthCheckConfig,
     UserInput,
     parse_credential,
+    parse_directory_sync_config,
+    parse_user_input,
 )
 
 JsonSchema = dict[str, Any]
@@ -146,6 +149,25 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         """
         return AuthentikIntegration(parse_credential(credential))
 
+    def parse_user_input(self, user_input: Mapping[str, Any]) -> UserInput:
+        """Read the filled-in user input form of an installation, its filter compiled once to see that it can be.
+
+        Raises:
+            UserInputError: An unknown key or a value of another type.
+            FilterError: The filter is not one this package runs.
+        """
+        parsed = parse_user_input(user_input)
+        Scope(parsed)
+        return parsed
+
+    def parse_config(self, config: Mapping[str, Any]) -> DirectorySyncConfig:
+        """Read the filled-in options of ``DirectorySync``, the one operation that has any.
+
+        Raises:
+            UserInputError: An unknown key or a value of another type.
+        """
+        return parse_directory_sync_config(config)
+
 
 def _operation(name: str, description: str, config: JsonSchema, policy: Policy, ingest: list[Schema]) -> Operation:
     return Operation(
@@ -189,7 +211,7 @@ definition: Final = Definition(
             credential_refs=[CREDENTIAL_SLOT],
             validation_operation=HEALTH_CHECK,
             installation=InstallationRegistration(
-                fields=["brand", "host", "baseUrl", "version"], external_name="brand", external_id="host"
+                fields=["brand", "host", "baseUrl", "version", "directoryInstanceId"], external_name="brand", external_id="host"
             ),
             disconnect=DisconnectRegistration(
                 credential_ref=CREDENTIAL_SLOT,

@@ -28,12 +28,16 @@ _HEALTH_SECONDS = 120.0
 
 
 class InstallationMetadata(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What a host shows and keys an installation by: its external name is ``brand``, its external id ``host``."""
+    """What a host shows and keys an installation by: its external name is ``brand``, its external id ``host``.
+
+    Records carry the ``directory_instance_id``, which tells two authentiks apart that share a host.
+    """
 
     brand: str
     host: str
     base_url: str
     version: str | None
+    directory_instance_id: str
 
 
 class AuthentikIntegration:
@@ -134,6 +138,7 @@ class AuthentikIntegration:
             host=urlsplit(base_url).netloc,
             base_url=base_url,
             version=release.text if release else None,
+            directory_instance_id=directory_instance_id(base_url),
         )
 
     def _client(self, concurrency: int, timeout_seconds: float, attempts: int) -> AuthentikClient:

@@ -44,10 +44,14 @@ class KeepingSink:
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
         self.closings: dict[Schema, PayloadSetClosing] = {}
+        self.left_out: dict[Schema, list[tuple[str, ...]]] = {}
         self.runs: list[SyncRun] = []
 
     async def accept(self, envelopes: Sequence[Envelope]) -> None:
         self.envelopes.extend(envelopes)
+
+    async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        self.left_out.setdefault(schema, []).extend(keys)
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         self.closings[closing.schema] = closing

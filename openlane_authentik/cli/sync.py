@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from openlane_authentik.cli.console import progress_bar
-from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, SyncRun
+from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
 from openlane_authentik.emit.ndjson import NdjsonSink
 from openlane_authentik.emit.output import open_output
 from openlane_authentik.emit.payload_sets import PayloadSetsSink
@@ -39,6 +39,10 @@ class Summary:
         if envelopes:
             self.examples.setdefault(envelopes[0].schema, envelopes[0])
         await self._sink.accept(envelopes)
+
+    async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Hand on who was left out."""
+        await self._sink.leave_out(schema, keys)
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Hand a closing on."""

@@ -62,7 +62,7 @@ class Member:
 
     Attributes:
         account: What became of the user's account.
-        identity: The user's identifying fields; empty unless a membership was kept.
+        identity: The user's identifying fields; empty unless the account or a membership was kept.
         kept: The ``pk`` of each group in which the membership was kept.
         dropped: Of each other group, and what became of the membership in it.
     """
@@ -223,7 +223,7 @@ class Roster(AbstractContextManager["Roster"]):
                 groups = [group for group, fate in told if fate == Fate.KEPT]
                 dropped = [(group, _FATES[fate]) for group, fate in told if fate != Fate.KEPT]
             identity = {}
-            if groups:
+            if self._identity_bytes[entry]:
                 # Identities lie in the order of the entries: one read serves some hundred of them.
                 first, size = self._identity_at[entry] - block_at, self._identity_bytes[entry]
                 if first < 0 or first + size > len(block):

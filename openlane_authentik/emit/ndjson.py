@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from openlane_authentik.emit.envelope import Envelope, Line, PayloadSetClosing, SyncRun
+from openlane_authentik.emit.envelope import Envelope, Line, PayloadSetClosing, Schema, SyncRun
 
 
 class NdjsonSink:
@@ -18,6 +18,9 @@ class NdjsonSink:
     async def accept(self, envelopes: Sequence[Envelope]) -> None:
         """Write a line for each envelope."""
         self._file.write(self._encoder.encode_lines(envelopes))
+
+    async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """The lines tell only how many were left out."""
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the set's closing line."""

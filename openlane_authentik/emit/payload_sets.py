@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, RunStatus, SyncRun
+from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, RunStatus, Schema, SyncRun
 
 
 class PayloadSetsSink:
@@ -27,6 +27,9 @@ class PayloadSetsSink:
             shape = {"resource": envelope.resource, "action": envelope.action, "payload": envelope.payload}
             self._file.write(self._before_envelope + self._encoder.encode(shape))
             self._before_envelope = b",\n"
+
+    async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Payload sets do not tell who was left out."""
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the end of the set at hand."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, SyncRun
+from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
 
 
 class Sink(Protocol):
@@ -15,6 +15,15 @@ class Sink(Protocol):
 
     async def accept(self, envelopes: Sequence[Envelope]) -> None:
         """Take some envelopes of the set at hand; the next are read meanwhile, so a slow sink slows the reading."""
+        ...
+
+    async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Take the keys of records that are there, and that the filter keeps out of the set at hand.
+
+        A record that a host has, and that a complete set neither holds nor leaves out, is no more. An account's key is
+        its ``uid``, a group's its ``pk``, a membership's both. A membership is told only when its account and its
+        group are kept, as without them there is none. The accounts of a delta are told by its ``removed`` instead.
+        """
         ...
 
     async def close_set(self, closing: PayloadSetClosing) -> None:

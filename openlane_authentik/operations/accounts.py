@@ -37,6 +37,7 @@ class AccountEmitter:
         """Take a page of raw users; those already met are passed over. Gives how many were new."""
         self._context.seen_at = rfc3339(self._clock.now())
         envelopes: list[Envelope] = []
+        left_out: list[tuple[str, ...]] = []
         new = 0
         met = self.roster.pks
         for raw in rows:
@@ -44,7 +45,7 @@ class AccountEmitter:
             if isinstance(pk, int):
                 if pk in met:
                     continue
-                self._take(pk, raw, envelopes)
+                self._take(pk, raw, envelopes, left_out)
             else:
                 key = record_key(raw)
                 if key in self._without_pk:
@@ -55,6 +56,8 @@ class AccountEmitter:
         self.tally.emitted += len(envelopes)
         if envelopes:
             await self._sink.accept(envelopes)
+        if left_out:
+            await self._sink.leave_out(Schema.ACCOUNT, left_out)
         return new
 
     async def accept_again(self, pk: int, raw: RawRecord) -> None:
@@ -76,11 +79,15 @@ class AccountEmitter:
         if pk in self.roster:
             self.roster.leave_groups(pk)
 
-    def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope]) -> None:
+    def _take(
+        self, pk: int, raw: RawRecord, envelopes: list[Envelope], left_out: list[tuple[str, ...]]
+    ) -> None:
         verdict = self._scope.judge(raw, "uid")
         if verdict.kept:
             record = map_account(raw, self._context)
             envelopes.append(Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record))
         else:
             self.tally.drop(verdict)
+            if not verdict.failed:
+                left_out.append((raw["uid"],))
         self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))

@@ -19,6 +19,7 @@ async def emit_groups(
     """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``."""
     tally = Tally()
     fates: dict[str, Fate] = {}
+    left_out: list[tuple[str, ...]] = []
 
     def kept() -> Iterable[Envelope]:
         for raw in groups:
@@ -29,8 +30,12 @@ async def emit_groups(
                 yield Envelope(schema=Schema.GROUP, resource=raw["pk"], payload=raw, record=map_group(raw, context))
             else:
                 tally.drop(verdict)
+                if not verdict.failed:
+                    left_out.append((raw["pk"],))
 
     for batch in batched(kept()):
         tally.emitted += len(batch)
         await sink.accept(batch)
+    if left_out:
+        await sink.leave_out(Schema.GROUP, left_out)
     return tally, fates

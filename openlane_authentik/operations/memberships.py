@@ -30,10 +30,16 @@ async def emit_memberships(
 
     passed = {group for group, fate in groups.items() if fate is Fate.KEPT}
     waiting: list[Envelope] = []
+    left_out: list[tuple[str, ...]] = []
     for member in roster.members():
         kept = [group for group in member.kept if group in passed]
         if member.dropped or len(kept) < len(member.kept):
             _count_dropped(tally, member, groups)
+            left_out += [
+                (member.identity["uid"], group)
+                for group, fate in member.dropped
+                if fate is Fate.FILTERED and member.account is Fate.KEPT and group in passed
+            ]
         if not kept:
             continue
         waiting += [
@@ -46,6 +52,8 @@ async def emit_memberships(
             waiting = []
     if waiting:
         await sink.accept(waiting)
+    if left_out:
+        await sink.leave_out(Schema.MEMBERSHIP, left_out)
     return tally
 
 

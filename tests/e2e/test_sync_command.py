@@ -282,6 +282,8 @@ def _stopped(tmp_path: Path, stop: signal.Signals) -> int:
     fake.inject(Fault.slow(30), nth=6, times=None)
     folder = tmp_path / "folder"
     folder.mkdir()
+    # A shell that runs the tests in its background has the interrupt ignored, and so would the command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with serve(fake) as server:
         process = start(["sync", "--output", str(folder / "out.ndjson")], _env(server.url, fake))
         while not reached.exists():

@@ -28,7 +28,7 @@ class _Model:
         return [
             Member(
                 account,
-                _identity(raw) if any(fate is Fate.KEPT for _, fate in fates) else {},
+                _identity(raw) if Fate.KEPT in (account, *(fate for _, fate in fates)) else {},
                 [group for group, fate in fates if fate is Fate.KEPT],
                 [(group, fate) for group, fate in fates if fate is not Fate.KEPT],
             )
