@@ -1,0 +1,117 @@
+"""The host's own settings: from the environment, else from a TOML file, else the defaults."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from openlane_authentik.host.errors import HostSettingError
+
+PREFIX: Final = "OPENLANE_HOST_"
+# Names the TOML file.
+CONFIG: Final = f"{PREFIX}CONFIG"
+
+
+class HostSettings(BaseSettings):
+    """What the host runs with; every field is a variable ``OPENLANE_HOST_<NAME>`` and a key of the TOML file.
+
+    Attributes:
+        data_dir: Where the key, the API token and the SQLite files lie.
+        database_url: ``sqlite:///path`` or ``postgresql://user:password@host/name``; SQLite in ``data_dir`` if not
+            given.
+        key: Fernet keys, the newest first, separated by commas; without it the key is in a file of ``data_dir``.
+        listen_host, listen_port: Where the API answers.
+        api_token: The API's bearer token; without it one is made at the first start.
+        webhook_url: Is told when an installation needs a person.
+        retention_days: How long details of runs are kept; the change log is kept for ever.
+        runs_at_once: Runs that one worker works on side by side.
+        tick_seconds: How often is looked for what is due.
+        worker_lost_seconds: How long a worker may be silent before its runs are given to another.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    data_dir: Path = Path("openlane-data")
+    database_url: str | None = Field(default=None, repr=False)
+    key: SecretStr | None = None
+    listen_host: str = "127.0.0.1"
+    listen_port: int = Field(default=8790, ge=0, le=65535)
+    api_token: SecretStr | None = None
+    webhook_url: SecretStr | None = None
+    retention_days: int = Field(default=90, ge=1)
+    runs_at_once: int = Field(default=4, ge=1, le=64)
+    tick_seconds: float = Field(default=5.0, gt=0)
+    worker_lost_seconds: float = Field(default=15.0, gt=2)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, folder: Path) -> Path:
+        return folder.expanduser()
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_web_address(cls, address: SecretStr | None) -> SecretStr | None:
+        if address is not None:
+            try:
+                url = httpx.URL(address.get_secret_value())
+            except httpx.InvalidURL:
+                raise ValueError("is not an address") from None
+            if url.scheme not in {"http", "https"} or not url.host:
+                raise ValueError("is not an http:// or https:// address")
+        return address
+
+    @property
+    def database_address(self) -> str:
+        """Where the database is; may hold a password."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'host.sqlite'}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key is when it is not given."""
+        return self.data_dir / "host.key"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library names its parameters
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from, the strongest first."""
+        sources = (init_settings, env_settings)
+        if named := os.environ.get(CONFIG):
+            return (*sources, TomlConfigSettingsSource(settings_cls, toml_file=Path(named).expanduser()))
+        return sources
+
+
+def load_settings() -> HostSettings:
+    """Read the settings.
+
+    Raises:
+        HostSettingError: One of them cannot be used, or the TOML file cannot be read; names it, never its value.
+    """
+    if (named := os.environ.get(CONFIG)) and not Path(named).expanduser().is_file():
+        raise HostSettingError(f"{CONFIG} names no file")
+    try:
+        return HostSettings()
+    except ValidationError as error:
+        problems = (_problem(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors())
+        raise HostSettingError("; ".join(problems)) from None
+    except (OSError, ValueError) as error:
+        # A ValueError of the TOML reader, whose text may quote the file.
+        raise HostSettingError(f"the file that {CONFIG} names cannot be read: {type(error).__name__}") from None
+
+
+def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = ".".join(map(str, place))
+    if kind == "extra_forbidden":
+        return f"unknown setting {name!r} in the file that {CONFIG} names"
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()} ({name} in the file): {message[0].lower()}{message[1:]}"

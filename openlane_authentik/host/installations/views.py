@@ -1,0 +1,102 @@
+"""What is shown of an installation: everything but its credential and its checkpoint."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from openlane_authentik.host.database import reading
+from openlane_authentik.host.errors import UnknownRecordError
+from openlane_authentik.host.host import Host
+from openlane_authentik.host.tables import installation
+
+
+class InstallationStatus(StrEnum):
+    """How it stands with an installation, in the words of the contract."""
+
+    PENDING = "PENDING"
+    CONNECTED = "CONNECTED"
+    ERRORED = "ERRORED"
+    DISABLED = "DISABLED"
+
+
+class Installation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An installation.
+
+    Attributes:
+        instance_id: Which directory it is.
+        reason: Why it is ERRORED or DISABLED: ``code``, ``message`` and ``remedy``.
+        credential_stored: Whether there is a credential; nothing ever shows it.
+        metadata: What the integration tells of it.
+        health: Of the last health check: ``status``, ``exitCode`` and ``checks``.
+        frequency_seconds: None is the adaptive rule, which stands at ``interval_seconds``.
+        next_run_at: None when nothing is scheduled.
+        breaker_share, breaker_least: Above which part of a set, and how many at least, removals need a person.
+    """
+
+    id: str
+    organisation: str
+    definition_id: str
+    instance_id: str
+    name: str
+    status: InstallationStatus
+    reason: dict[str, Any] | None
+    credential_stored: bool
+    user_input: dict[str, Any]
+    config: dict[str, Any]
+    metadata: dict[str, Any]
+    health: dict[str, Any] | None
+    health_checked_at: str | None
+    is_primary: bool
+    frequency_seconds: int | None
+    timeout_seconds: int
+    interval_seconds: int
+    failures_in_a_row: int
+    next_run_at: str | None
+    breaker_share: float
+    breaker_least: int
+    created_at: str
+    updated_at: str
+
+
+_SHOWN: Final = sa.select(
+    *(column for column in installation.c if column.name not in {"credential", "checkpoint"}),
+    installation.c.credential.is_not(None).label("credential_stored"),
+)
+
+
+def list_installations(host: Host, organisation: str | None = None) -> list[Installation]:
+    """Give the installations, the oldest first; of one organisation if it is given."""
+    query = _SHOWN.order_by(installation.c.created_at, installation.c.id)
+    if organisation is not None:
+        query = query.where(installation.c.organisation == organisation)
+    with reading(host.database) as held:
+        return [_view(row) for row in held.execute(query)]
+
+
+def get_installation(host: Host, installation_id: str) -> Installation:
+    """Give one installation.
+
+    Raises:
+        UnknownRecordError: There is none of this id.
+    """
+    with reading(host.database) as held:
+        return view_within(held, installation_id)
+
+
+def view_within(held: sa.Connection, installation_id: str) -> Installation:
+    """Give one installation as it is in a transaction.
+
+    Raises:
+        UnknownRecordError: There is none of this id.
+    """
+    row = held.execute(_SHOWN.where(installation.c.id == installation_id)).one_or_none()
+    if row is None:
+        raise UnknownRecordError(f"there is no installation {installation_id!r}")
+    return _view(row)
+
+
+def _view(row: Any) -> Installation:
+    values = row._asdict()
+    return Installation(**{**values, "status": InstallationStatus(values["status"])})

@@ -1,0 +1,1 @@
+"""The history of the tables, a step a file; run by ``openlane-authentik host migrate``."""
