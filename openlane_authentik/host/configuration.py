@@ -75,6 +75,11 @@ class HostSettings(BaseSettings):
         """Where the key is when it is not given."""
         return self.data_dir / "host.key"
 
+    @property
+    def api_token_file(self) -> Path:
+        """Where the API's token is when it is not given."""
+        return self.data_dir / "api-token"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -24,6 +24,9 @@ def open_database(url: str) -> sa.Engine:
     Args:
         url: ``sqlite:///path`` or ``postgresql://user:password@host/name``.
 
+    Returns:
+        The database; its errors quote no values, which are people's data.
+
     Raises:
         HostSettingError: The address is neither.
     """
@@ -33,12 +36,14 @@ def open_database(url: str) -> sa.Engine:
         raise HostSettingError("the database URL is not an address") from None
     match parsed.get_backend_name():
         case "sqlite":
-            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+            connect_args = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+            engine = sa.create_engine(parsed, connect_args=connect_args, hide_parameters=True)
             sa.event.listen(engine, "connect", _prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine
         case "postgresql":
-            engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            address = parsed.set(drivername="postgresql+psycopg")
+            engine = sa.create_engine(address, pool_pre_ping=True, hide_parameters=True)
             sa.event.listen(engine, "begin", _begin_postgresql)
             return engine
     raise HostSettingError("the database URL is neither sqlite:/// nor postgresql://")

@@ -1,0 +1,162 @@
+"""The circuit breaker: a run that would remove too much removes nothing until an operator has looked at the list."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.store.endings import REMOVED
+from openlane_authentik.host.store.kinds import KINDS, ending
+from openlane_authentik.host.tables import attention, attention_record
+
+OPEN: Final = "open"
+CONFIRMED: Final = "confirmed"
+DISMISSED: Final = "dismissed"
+_SUPERSEDED: Final = "superseded"
+_RESOLVED: Final = "resolved"
+_APPLIED: Final = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may remove of each schema unasked.
+
+    Attributes:
+        share: So much of what is present, from 0 to 1.
+        least: So few are never too many, unless nothing would be left.
+    """
+
+    share: float
+    least: int
+
+
+def check_removals(
+    held: sa.Connection, installation_id: str, limits: Limits, left: Mapping[Schema, int]
+) -> dict[str, Any] | None:
+    """Count what would be removed without an operator having confirmed it.
+
+    Args:
+        held: Within the transaction that takes the run over.
+        installation_id: Whose records.
+        limits: Of the installation.
+        left: How many records of each schema there would be after the run.
+
+    Returns:
+        By schema ``{present, removed, tripped}`` when any schema trips, else None.
+    """
+    confirmed = _named_in(installation_id, CONFIRMED)
+    counts = {}
+    for schema, kind in KINDS.items():
+        would_go = sa.select(sa.func.count()).where(ending.c.schema == schema.value, ending.c.kind == REMOVED)
+        removed = held.scalar(would_go) or 0
+        unconfirmed = held.scalar(would_go.where(~confirmed)) or 0
+        if not removed:
+            continue
+        present = held.scalar(sa.select(sa.func.count()).select_from(kind.table).where(kind.present(installation_id)))
+        # As it was written down: 0.29 as a float is a little less.
+        most = Fraction(str(limits.share)) * (present or 0)
+        too_many = unconfirmed >= limits.least and unconfirmed > most
+        tripped = too_many or (unconfirmed > 0 and left[schema] == 0)
+        counts[schema.value] = {"present": present, "removed": removed, "tripped": tripped}
+    return counts if any(count["tripped"] for count in counts.values()) else None
+
+
+def raise_attention(held: sa.Connection, installation_id: str, run_id: str, counts: dict[str, Any], now: str) -> bool:
+    """Ask an operator about the removals that this run would make, and make none of them.
+
+    An open question for the very same records stays as it is; any other is superseded.
+
+    Returns:
+        Whether the question is new.
+    """
+    stands = _open_question_for_the_same(held, installation_id)
+    others = sa.true() if stands is None else attention.c.id != stands
+    _decide(held, installation_id, (OPEN, CONFIRMED), _SUPERSEDED, now, others)
+    if stands is None:
+        attention_id = secrets.token_hex(8)
+        held.execute(
+            sa.insert(attention).values(
+                id=attention_id,
+                installation_id=installation_id,
+                run_id=run_id,
+                status=OPEN,
+                counts=counts,
+                created_at=now,
+            )
+        )
+        columns = ending.c
+        held.execute(
+            sa.insert(attention_record).from_select(
+                ["attention_id", "schema", "external_id", "group_id"],
+                sa.select(sa.literal(attention_id), columns.schema, columns.external_id, columns.group_id).where(
+                    columns.kind == REMOVED
+                ),
+            )
+        )
+    held.execute(sa.delete(ending))
+    return stands is None
+
+
+def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now: str) -> None:
+    """Close what was asked, after a run that did not ask: of each record listed it has seen that it is there, or ended it.
+
+    A question about a record of which the run could say neither stays as it is.
+    """
+    listed = attention_record.c
+    unsettled = sa.or_(
+        *(
+            sa.exists().where(
+                listed.attention_id == attention.c.id,
+                kind.named(attention_record),
+                kind.present(installation_id),
+                kind.table.c.last_confirmed_run_id != run_id,
+            )
+            for kind in KINDS.values()
+        )
+    )
+    for before, after in ((OPEN, _RESOLVED), (CONFIRMED, _APPLIED)):
+        _decide(held, installation_id, (before,), after, now, ~unsettled)
+
+
+def _open_question_for_the_same(held: sa.Connection, installation_id: str) -> str | None:
+    found: str | None = held.scalar(
+        sa.select(attention.c.id).where(attention.c.installation_id == installation_id, attention.c.status == OPEN)
+    )
+    if found is None:
+        return None
+    asked = sa.select(sa.func.count()).select_from(attention_record).where(attention_record.c.attention_id == found)
+    would_go = sa.select(sa.func.count()).select_from(ending).where(ending.c.kind == REMOVED)
+    both = would_go.where(_named_in(installation_id, OPEN))
+    return found if held.scalar(asked) == held.scalar(would_go) == held.scalar(both) else None
+
+
+def _named_in(installation_id: str, status: str) -> sa.ColumnElement[bool]:
+    """Tell that a row of ``staged_ending`` is in the installation's list of this status."""
+    record = attention_record.c
+    return sa.exists().where(
+        attention.c.installation_id == installation_id,
+        attention.c.status == status,
+        record.attention_id == attention.c.id,
+        record.schema == ending.c.schema,
+        record.external_id == ending.c.external_id,
+        record.group_id == ending.c.group_id,
+    )
+
+
+def _decide(
+    held: sa.Connection,
+    installation_id: str,
+    before: tuple[str, ...],
+    after: str,
+    now: str,
+    which: sa.ColumnElement[bool],
+) -> None:
+    held.execute(
+        sa.update(attention)
+        .where(attention.c.installation_id == installation_id, attention.c.status.in_(before), which)
+        .values(status=after, decided_at=now)
+    )

@@ -1,0 +1,97 @@
+"""The directory now, or as of a past run: the same columns either way.
+
+Now is what the episodes say that have not ended. As of a run is what the change log says: of each record the newest
+line up to that run, unless that line ended it.
+"""
+
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.errors import UnknownRecordError
+from openlane_authentik.host.store.kinds import KINDS
+from openlane_authentik.host.tables import change, sync_run
+
+# Of an episode; unknown of the past, whose later confirmations have been written over.
+SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at")
+_UNKNOWN: Final = sa.cast(sa.null(), sa.Text)
+
+
+def directory(schema: Schema, installation_id: str, as_of: int | None = None) -> sa.Subquery:
+    """Give the records of one kind, with ``external_id``, ``group_id``, ``record``, ``search`` and ``SEEN``.
+
+    Args:
+        schema: Which kind.
+        installation_id: Whose.
+        as_of: The number of a run; None for now.
+    """
+    return _now(schema, installation_id) if as_of is None else _as_of(schema, installation_id, as_of)
+
+
+def mapped(schema: str, external_id: str, group_id: str, stored: str) -> msgspec.Raw:
+    """Give a stored record as it was mapped: a membership's two ids stand in columns of their own."""
+    if schema != Schema.MEMBERSHIP.value:
+        return msgspec.Raw(stored.encode())
+    ids = {"directory_account_id": external_id, "directory_group_id": group_id}
+    return msgspec.Raw(msgspec.json.encode(ids | msgspec.json.decode(stored)))
+
+
+def check_run_number(held: sa.Connection, installation_id: str, number: int | None) -> None:
+    """See that there was such a run.
+
+    Raises:
+        UnknownRecordError: There was none.
+    """
+    columns = sync_run.c
+    which = sa.exists().where(columns.installation_id == installation_id, columns.number == number)
+    if number is not None and not held.scalar(sa.select(which)):
+        raise UnknownRecordError(f"the installation has no run {number}")
+
+
+def _now(schema: Schema, installation_id: str) -> sa.Subquery:
+    kind = KINDS[schema]
+    table = kind.table
+    external_id, group_id = kind.log_keys(table)
+    search = sa.literal("") if schema is Schema.MEMBERSHIP else table.c.search
+    return (
+        sa.select(
+            external_id.label("external_id"),
+            group_id.label("group_id"),
+            table.c.record,
+            search.label("search"),
+            *(table.c[name] if name in table.c else _UNKNOWN.label(name) for name in SEEN),
+        )
+        .where(kind.present(installation_id))
+        .subquery()
+    )
+
+
+def _as_of(schema: Schema, installation_id: str, number: int) -> sa.Subquery:
+    columns = change.c
+    newest_first = sa.func.row_number().over(
+        partition_by=(columns.external_id, columns.group_id), order_by=columns.number.desc()
+    )
+    lines = (
+        sa.select(
+            columns.external_id,
+            columns.group_id,
+            columns.after.label("record"),
+            columns.search,
+            newest_first.label("age"),
+        )
+        .where(columns.installation_id == installation_id, columns.schema == schema.value, columns.number <= number)
+        .subquery()
+    )
+    return (
+        sa.select(
+            lines.c.external_id,
+            lines.c.group_id,
+            lines.c.record,
+            lines.c.search,
+            *(_UNKNOWN.label(name) for name in SEEN),
+        )
+        .where(lines.c.age == 1, lines.c.record.is_not(None))
+        .subquery()
+    )

@@ -1,0 +1,113 @@
+"""The three kinds of record: where each is stored, staged, and by which keys it is looked up."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host import tables
+
+# Their keys are indexed when all rows are in, which is many times quicker than one by one: see ``staging``.
+staged: Final = sa.MetaData()
+
+
+def _staged(name: str, keys: tuple[str, ...], *shown: str) -> sa.Table:
+    return sa.Table(
+        name,
+        staged,
+        *(sa.Column(key, tables.Name, nullable=False) for key in keys),
+        sa.Column("record", sa.Text, nullable=False),
+        *(sa.Column(column, tables.Name, nullable=True) for column in shown),
+        sa.Column("seen_at", sa.Text, nullable=False),
+        sa.Index(f"uq_{name}", *keys, unique=True),
+        prefixes=["TEMPORARY"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind.
+
+    Attributes:
+        schema: Its name.
+        table: Its episodes.
+        staged: What the run at hand received of it.
+        keys: The columns that identify one of an installation, the same in both tables.
+        shown: The columns beside ``record`` that are taken over as received.
+    """
+
+    schema: Schema
+    table: sa.Table
+    staged: sa.Table
+    keys: tuple[str, ...]
+    shown: tuple[str, ...]
+
+    def same(self, other: sa.FromClause, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
+        """Tell that a row of ``table`` (by itself the episodes) and one of another are of the same record."""
+        mine = self.table if table is None else table
+        return sa.and_(*(mine.c[key] == other.c[key] for key in self.keys))
+
+    def present(self, installation_id: str) -> sa.ColumnElement[bool]:
+        """Tell that an episode is one of the installation's and has not ended."""
+        columns = self.table.c
+        return sa.and_(
+            columns.installation_id == installation_id, columns.removed_at.is_(None), columns.left_scope_at.is_(None)
+        )
+
+    def log_keys(self, table: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[str]]:
+        """Give a row's ``external_id`` and ``group_id`` as the change log names records."""
+        if self.schema is Schema.MEMBERSHIP:
+            return table.c.account_id, table.c.group_id
+        return table.c.external_id, sa.literal("")
+
+    def named(self, log: sa.FromClause, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
+        """Tell that a row is of the record that a row with the log's keys names."""
+        external_id, group_id = self.log_keys(self.table if table is None else table)
+        names = sa.and_(log.c.schema == self.schema.value, log.c.external_id == external_id)
+        return sa.and_(names, log.c.group_id == group_id)
+
+
+ACCOUNTS: Final = Kind(
+    Schema.ACCOUNT,
+    tables.account,
+    _staged("staged_account", ("external_id",), "profile", "search", "last_login_at"),
+    ("external_id",),
+    ("profile", "search", "last_login_at"),
+)
+GROUPS: Final = Kind(
+    Schema.GROUP,
+    tables.group,
+    _staged("staged_group", ("external_id",), "profile", "search"),
+    ("external_id",),
+    ("profile", "search"),
+)
+MEMBERSHIPS: Final = Kind(
+    Schema.MEMBERSHIP,
+    tables.membership,
+    _staged("staged_membership", ("account_id", "group_id")),
+    ("account_id", "group_id"),
+    (),
+)
+KINDS: Final = {kind.schema: kind for kind in (ACCOUNTS, GROUPS, MEMBERSHIPS)}
+
+
+def _named(name: str, *further: sa.Column[str]) -> sa.Table:
+    return sa.Table(
+        name,
+        staged,
+        sa.Column("schema", tables.Name, nullable=False),
+        sa.Column("external_id", tables.Name, nullable=False),
+        sa.Column("group_id", tables.Name, nullable=False),
+        *further,
+        sa.Index(f"ix_{name}", "schema", "external_id", "group_id"),
+        prefixes=["TEMPORARY"],
+    )
+
+
+# Records that are there, and that the filter keeps out.
+left_out: Final = _named("staged_left_out")
+# Accounts that a delta tells are no more, with its evidence.
+told_ended: Final = _named("staged_told_ended", sa.Column("evidence", sa.Text, nullable=False))
+# Records whose episode ends with this run, and how: removed or left_scope.
+ending: Final = _named("staged_ending", sa.Column("kind", sa.Text, nullable=False))

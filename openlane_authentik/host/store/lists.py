@@ -1,0 +1,203 @@
+"""Lists of the directory and of its change log, a page at a time."""
+
+import base64
+import binascii
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.database import reading
+from openlane_authentik.host.errors import InvalidRequestError
+from openlane_authentik.host.store.history import check_run_number, directory, mapped
+from openlane_authentik.host.tables import change
+
+MOST_ROWS: Final = 1_000
+
+
+class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A record of the directory.
+
+    Attributes:
+        external_id: The account's or the group's; of a membership the account's.
+        group_id: Of a membership.
+        record: As it was mapped.
+        first_seen_at, last_seen_at, last_confirmed_run_id: Of its episode; None when asked as of a past run.
+        last_login_at: Of an account, as the last run told; None when asked as of a past run, as logins are not logged.
+    """
+
+    external_id: str
+    group_id: str | None
+    record: msgspec.Raw
+    first_seen_at: str | None
+    last_seen_at: str | None
+    last_confirmed_run_id: str | None
+    last_login_at: str | None
+
+
+class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A line of the change log.
+
+    Attributes:
+        run_id, run_number: The run that saw it.
+        at: When it became visible.
+        schema, external_id, group_id: Which record.
+        kind: ``added``, ``changed``, ``returned``, ``removed`` or ``left_scope``.
+        fields: Of a changed record, which.
+        before, after: The mapped record; None where there was, or is, none.
+    """
+
+    run_id: str
+    run_number: int
+    at: str
+    schema: str
+    external_id: str
+    group_id: str | None
+    kind: str
+    fields: list[str] | None
+    before: msgspec.Raw | None
+    after: msgspec.Raw | None
+
+
+class Page(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Some of a list; ``next`` is where the following page begins, None at the end."""
+
+    items: list[Any]
+    next: str | None
+
+
+def list_records(
+    engine: sa.Engine,
+    schema: Schema,
+    installation_id: str,
+    *,
+    as_of: int | None = None,
+    search: str = "",
+    account: str | None = None,
+    group: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> Page:
+    """Give a page of accounts, groups or memberships, by name and then id.
+
+    Args:
+        engine: The host's database.
+        schema: Which kind.
+        installation_id: Whose.
+        as_of: The number of a run; None for now.
+        search: A part of a name, e-mail address or id, without regard to case.
+        account: Only this one, or its memberships.
+        group: Only memberships in this one.
+        after: ``next`` of the page before.
+        limit: At most so many, and never more than ``MOST_ROWS``.
+
+    Raises:
+        UnknownRecordError: There is no such run.
+        InvalidRequestError: ``after`` is of no page.
+    """
+    rows = directory(schema, installation_id, as_of)
+    order = [rows.c.search, rows.c.external_id, rows.c.group_id]
+    statement = sa.select(rows)
+    if search:
+        statement = statement.where(rows.c.search.contains(search.casefold(), autoescape=True))
+    if account is not None:
+        statement = statement.where(rows.c.external_id == account)
+    if group is not None:
+        statement = statement.where(rows.c.group_id == group)
+    if schema is Schema.MEMBERSHIP:
+        order = order[1:]
+    if after is not None:
+        statement = statement.where(sa.tuple_(*order) > sa.tuple_(*_place(after, [str] * len(order))))
+    with reading(engine) as held:
+        check_run_number(held, installation_id, as_of)
+        found, more = _some(held, statement.order_by(*order), limit)
+    following = _mark([getattr(found[-1], column.key) for column in order]) if more else None
+    return Page(
+        items=[
+            Record(
+                external_id=row.external_id,
+                group_id=row.group_id or None,
+                record=mapped(schema, row.external_id, row.group_id, row.record),
+                first_seen_at=row.first_seen_at,
+                last_seen_at=row.last_seen_at,
+                last_confirmed_run_id=row.last_confirmed_run_id,
+                last_login_at=row.last_login_at,
+            )
+            for row in found
+        ],
+        next=following,
+    )
+
+
+def list_changes(
+    engine: sa.Engine,
+    installation_id: str,
+    *,
+    run_id: str | None = None,
+    schema: Schema | None = None,
+    kind: str | None = None,
+    external_id: str | None = None,
+    search: str = "",
+    newest_first: bool = False,
+    after: str | None = None,
+    limit: int = 100,
+) -> Page:
+    """Give a page of the change log: of one run, of one record, or all; the oldest line first unless said otherwise.
+
+    Raises:
+        InvalidRequestError: ``after`` is of no page.
+    """
+    columns = change.c
+    statement = sa.select(change).where(columns.installation_id == installation_id)
+    wanted = {"run_id": run_id, "schema": schema and schema.value, "kind": kind, "external_id": external_id}
+    for name, value in wanted.items():
+        if value is not None:
+            statement = statement.where(columns[name] == value)
+    if search:
+        statement = statement.where(columns.search.contains(search.casefold(), autoescape=True))
+    if after is not None:
+        (last,) = _place(after, [int])
+        statement = statement.where(columns.id < last if newest_first else columns.id > last)
+    with reading(engine) as held:
+        in_order = statement.order_by(columns.id.desc() if newest_first else columns.id)
+        found, more = _some(held, in_order, limit)
+    return Page(
+        items=[
+            Change(
+                run_id=row.run_id,
+                run_number=row.number,
+                at=row.at,
+                schema=row.schema,
+                external_id=row.external_id,
+                group_id=row.group_id or None,
+                kind=row.kind,
+                fields=row.fields,
+                before=row.before and mapped(row.schema, row.external_id, row.group_id, row.before),
+                after=row.after and mapped(row.schema, row.external_id, row.group_id, row.after),
+            )
+            for row in found
+        ],
+        next=_mark([found[-1].id]) if more else None,
+    )
+
+
+def _some(held: sa.Connection, statement: sa.Select[Any], limit: int) -> tuple[list[sa.Row[Any]], bool]:
+    """Give the first rows, and whether there are more."""
+    wanted = max(1, min(limit, MOST_ROWS))
+    rows = list(held.execute(statement.limit(wanted + 1)))
+    return rows[:wanted], len(rows) > wanted
+
+
+def _mark(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode()
+
+
+def _place(mark: str, kinds: list[type]) -> list[Any]:
+    try:
+        values = msgspec.json.decode(base64.urlsafe_b64decode(mark.encode()), type=list[str | int])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        values = []
+    if [type(value) for value in values] != kinds:
+        raise InvalidRequestError("`after` is not the `next` of a page of this list")
+    return values

@@ -1,0 +1,113 @@
+"""One run from its claim to its end: the only module of the host that walks the whole path.
+
+claim (runs/) -> open the credential (vault) -> collect (the integration, into store/staging)
+              -> take over (store/take_over), or fail (runs/)
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from openlane_authentik.errors import DeadlineError, IntegrationError
+from openlane_authentik.host import runs
+from openlane_authentik.host.database import transaction
+from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
+from openlane_authentik.host.host import Host
+from openlane_authentik.host.installations import get_installation, read_credential
+from openlane_authentik.host.installations.checkpoint import read_checkpoint
+from openlane_authentik.host.notify import notify
+from openlane_authentik.host.runs import ClaimedRun
+from openlane_authentik.host.store.staging import Staging, in_thread
+from openlane_authentik.host.store.take_over import take_over
+from openlane_authentik.log import get_logger
+
+_log = get_logger()
+
+SUPERSEDED = "superseded"
+COMPLETED = "completed"
+FAILED = "failed"
+
+
+async def execute(host: Host, run_id: str, attempt: int, worker_id: str) -> str:
+    """Work on one attempt of a run to its end.
+
+    Args:
+        host: The host.
+        run_id: Which run.
+        attempt: Which attempt of it.
+        worker_id: Who works.
+
+    Returns:
+        ``completed`` or ``failed``, as the ledger tells; ``superseded`` when there was nothing to do any more.
+
+    Raises:
+        DatabaseUnreachableError: The ledger does not know how it ended; whoever finds the run gives it back.
+    """
+    claimed = await asyncio.to_thread(runs.claim, host.database, run_id, attempt, worker_id, host.clock.now())
+    if claimed is None:
+        return SUPERSEDED
+    with structlog.contextvars.bound_contextvars(
+        run_id=run_id, installation_id=claimed.installation_id, run=claimed.number, attempt=attempt
+    ):
+        try:
+            return await _run(host, claimed)
+        except (RunLostError, DatabaseUnreachableError) as error:
+            _log.warning("run given up", code=error.code, seen=str(error))
+            if isinstance(error, DatabaseUnreachableError):
+                raise
+            return SUPERSEDED
+
+
+async def _run(host: Host, claimed: ClaimedRun) -> str:
+    try:
+        with Staging(host.database, host.clock) as staging:
+            result = await _collect(host, claimed, staging)
+            attention = await in_thread(take_over, claimed, staging, result.run, result.checkpoint, host.clock)
+    except (RunLostError, DatabaseUnreachableError):
+        raise
+    except IntegrationError as error:
+        await asyncio.to_thread(_fail, host, claimed, error)
+        return FAILED
+    if attention:
+        await asyncio.to_thread(_ask, host, claimed)
+    _log.info("run taken over", needs_attention=attention)
+    return COMPLETED
+
+
+async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
+    installation = await asyncio.to_thread(get_installation, host, claimed.installation_id)
+    checkpoint = await asyncio.to_thread(read_checkpoint, host, claimed.installation_id)
+    definition = host.providers.get(installation.definition_id)
+    try:
+        async with asyncio.timeout(installation.timeout_seconds):
+            integration = definition.build(await asyncio.to_thread(read_credential, host, claimed.installation_id))
+            user_input = definition.parse_user_input(installation.user_input)
+            config = definition.parse_config(installation.config)
+            return await integration.directory_sync(staging, user_input, config, checkpoint=checkpoint)
+    except TimeoutError as error:
+        raise DeadlineError("the run's time limit has passed") from error
+    except (IntegrationError, DBAPIError):
+        raise
+    except Exception as error:
+        # What an integration raises without knowing it may quote anything, so that only its kind is kept.
+        raise CollectionFailedError(f"the integration raised {type(error).__name__}") from error
+
+
+def _fail(host: Host, claimed: ClaimedRun, error: IntegrationError) -> None:
+    with transaction(host.database) as held:
+        stopped = runs.fail_run(held, claimed, error, host.clock.now())
+    _log.error("run failed", code=error.code, seen=str(error), remedy=error.remedy, stopped=stopped)
+    if stopped:
+        reason = {"code": error.code, "message": str(error), "remedy": error.remedy}
+        notify(host, "installation_errored", get_installation(host, claimed.installation_id), reason)
+
+
+def _ask(host: Host, claimed: ClaimedRun) -> None:
+    reason = {
+        "code": "removals_need_attention",
+        "message": "a run would remove more than this installation's limits; nothing was removed",
+        "remedy": "Look at the list of the installation, and confirm or dismiss it.",
+    }
+    notify(host, "installation_needs_attention", get_installation(host, claimed.installation_id), reason)

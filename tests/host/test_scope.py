@@ -1,0 +1,215 @@
+"""What a filter or a switch drops has left the scope; only what the directory has no more was removed."""
+
+import pytest
+
+from openlane_authentik import Schema
+from openlane_authentik.emit.envelope import Removed
+from openlane_authentik.host.attention import list_attention
+from openlane_authentik.host.host import Host
+from openlane_authentik.host.installations import Installation
+from openlane_authentik.testing import Directory, FakeAuthentik
+from tests.host.in_process import (
+    InProcess,
+    changes_of,
+    episodes,
+    kinds_of,
+    save_in_process,
+    stored,
+    sync_now,
+    with_definition,
+)
+from tests.host.scripted import scripted
+from tests.support import SimulatedClock
+
+INTERNAL = "!has(payload.type) || payload.type == 'internal'"
+ONLY_INTERNAL = "payload.type == 'internal'"
+WITHOUT_SALES = "!payload.name.startsWith('Sales')"
+EVERY_RUN_FULL = {"fullSyncIntervalSeconds": 0}
+
+
+class _Firm:
+    """A host that syncs a small firm: two groups, staff in both, guests in the second."""
+
+    def __init__(
+        self, host: Host, clock: SimulatedClock, *, staff: int = 12, guests: int = 3, **request: object
+    ) -> None:
+        self._clock = clock
+        self.directory = Directory(clock=clock.now)
+        self.fake = FakeAuthentik(self.directory, sleep=clock.sleep)
+        self.everybody = self.directory.create_group("Everybody")
+        self.sales = self.directory.create_group("Sales")
+        self.fake.token()
+        self.people = {}
+        for number in range(staff):
+            self._hire(f"staff-{number}", "internal", self.everybody, self.sales)
+        for number in range(guests):
+            self._hire(f"guest-{number}", "external", self.sales)
+        self.host = with_definition(host, InProcess(self.fake, clock))
+        self.saved: Installation = save_in_process(self.host, self.fake, **request)
+
+    def _hire(self, name: str, kind: str, *groups: str) -> None:
+        self.people[name] = self.directory.create_user(username=name, name=name, type=kind, groups=groups)
+
+    def uid(self, name: str) -> str:
+        uid: str = self.directory.users[self.people[name]]["uid"]
+        return uid
+
+    def save(self, **request: object) -> None:
+        save_in_process(self.host, self.fake, installation_id=self.saved.id, **request)
+
+    def sync(self) -> dict[tuple[str, str, str], str]:
+        """Sync some minutes later; gives what the run logged."""
+        self._clock.elapsed += 600
+        run = sync_now(self.host, self.saved.id)
+        assert run.exit_code == 0, run
+        self.mode = run.mode
+        return kinds_of(changes_of(self.host, self.saved.id, run_id=run.id))
+
+    def there(self) -> dict[Schema, int]:
+        return {schema: len(records) for schema, records in stored(self.host, self.saved.id).items()}
+
+
+@pytest.fixture
+def firm(host: Host, clock: SimulatedClock) -> _Firm:
+    """Give a firm that was synced once, whole."""
+    firm = _Firm(host, clock)
+    firm.sync()
+    assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 2, Schema.MEMBERSHIP: 27}
+    return firm
+
+
+def test_what_a_changed_filter_drops_left_the_scope(firm: _Firm) -> None:
+    """A filter that drops guests: they and their memberships left the scope, though the breaker would count them."""
+    firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=0, breaker_least=1)
+    logged = firm.sync()
+    assert set(logged.values()) == {"left_scope"}
+    dropped = {f"guest-{number}" for number in range(3)}
+    assert {key[1] for key in logged if key[0] == "DirectoryMembership"} == {firm.uid(name) for name in dropped}
+    (episode,) = episodes(firm.host, Schema.ACCOUNT, firm.uid("guest-1"))
+    assert (episode.removed_at, episode.left_scope_at) == (None, firm.host.now())
+    assert list_attention(firm.host, firm.saved.id, status=None) == []
+
+
+def test_who_is_deleted_while_the_filter_changes_was_removed(firm: _Firm) -> None:
+    """In the run of a changed filter who is kept out left the scope, and who is no more at the source was removed."""
+    guest, staff = firm.uid("guest-1"), firm.uid("staff-3")
+    firm.directory.delete_user(firm.people["guest-1"])
+    firm.directory.delete_user(firm.people["staff-3"])
+    still_there = firm.uid("guest-2")
+    firm.save(user_input={"filterExpr": INTERNAL})
+    logged = firm.sync()
+    assert {logged["DirectoryAccount", uid, ""] for uid in (guest, staff)} == {"removed"}
+    assert {logged["DirectoryMembership", uid, firm.sales] for uid in (guest, staff)} == {"removed"}
+    assert logged["DirectoryAccount", still_there, ""] == "left_scope"
+    assert logged["DirectoryMembership", still_there, firm.sales] == "left_scope"
+
+
+@pytest.mark.parametrize("mode", ["delta", "full"])
+def test_who_no_longer_matches_the_filter_left_the_scope(host: Host, clock: SimulatedClock, mode: str) -> None:
+    """A person whose type changes so that the same filter drops them left the scope, in full and in delta runs."""
+    config = EVERY_RUN_FULL if mode == "full" else {}
+    firm = _Firm(host, clock, user_input={"filterExpr": INTERNAL}, config=config)
+    firm.sync()
+    firm.directory.update_user(firm.people["staff-3"], type="external")
+    leaver = firm.uid("staff-4")
+    firm.directory.delete_user(firm.people["staff-4"])
+    logged = firm.sync()
+    assert firm.mode == mode
+    expected = {}
+    for uid, how in ((firm.uid("staff-3"), "left_scope"), (leaver, "removed")):
+        expected[("DirectoryAccount", uid, "")] = how
+        expected |= {("DirectoryMembership", uid, group): how for group in (firm.everybody, firm.sales)}
+    # The groups have one member less.
+    expected |= {("DirectoryGroup", group, ""): "changed" for group in (firm.everybody, firm.sales)}
+    assert logged == expected
+    firm.directory.update_user(firm.people["staff-3"], type="internal")
+    assert set(firm.sync().values()) == {"returned"}
+    old, new = episodes(firm.host, Schema.ACCOUNT, firm.uid("staff-3"))
+    assert old.left_scope_at < new.first_seen_at
+
+
+@pytest.mark.parametrize("mode", ["delta", "full"])
+def test_a_group_that_the_filter_drops_takes_its_memberships_along(
+    host: Host, clock: SimulatedClock, mode: str
+) -> None:
+    """A group renamed so that the filter drops it left the scope with its memberships; its members stay."""
+    config = EVERY_RUN_FULL if mode == "full" else {}
+    firm = _Firm(host, clock, user_input={"filterExpr": WITHOUT_SALES}, config=config)
+    firm.directory.rename_group(firm.sales, "Trade")
+    firm.sync()
+    firm.directory.rename_group(firm.sales, "Sales again")
+    logged = firm.sync()
+    assert firm.mode == mode
+    assert set(logged.values()) == {"left_scope"}
+    assert {key[0] for key in logged} == {"DirectoryGroup", "DirectoryMembership"}
+    assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 1, Schema.MEMBERSHIP: 12}
+
+
+@pytest.mark.parametrize("gone", ["account", "group"])
+def test_a_membership_of_what_is_no_more_was_removed(firm: _Firm, gone: str) -> None:
+    """Where the account is removed and the group only left the scope, or the other way, the membership was removed."""
+    if gone == "account":
+        uid, group = firm.uid("staff-1"), firm.sales
+        firm.directory.delete_user(firm.people["staff-1"])
+        firm.save(user_input={"filterExpr": WITHOUT_SALES})
+    else:
+        uid, group = firm.uid("guest-1"), firm.sales
+        firm.directory.delete_group(firm.sales)
+        firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=1.0)
+    logged = firm.sync()
+    assert logged["DirectoryMembership", uid, group] == "removed"
+
+
+def test_a_switch_takes_groups_out_of_the_scope(firm: _Firm) -> None:
+    """With groups no more synced groups and memberships left the scope; switched on again they return."""
+    firm.save(user_input={"disableGroupSync": True})
+    logged = firm.sync()
+    assert (len(logged), set(logged.values())) == (29, {"left_scope"})
+    assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 0, Schema.MEMBERSHIP: 0}
+    assert firm.sync() == {}
+    firm.save(user_input={})
+    logged = firm.sync()
+    assert (len(logged), set(logged.values())) == (29, {"returned"})
+    old, new = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("guest-1"), firm.sales)
+    assert (old.episode, new.episode, old.removed_at, new.left_scope_at) == (1, 2, None, None)
+
+
+def test_a_filter_that_can_match_no_group_takes_them_out_of_the_scope(firm: _Firm) -> None:
+    """Groups lack what the filter asks for: their set proves nothing, and yet they were seen and kept out."""
+    firm.save(user_input={"filterExpr": ONLY_INTERNAL})
+    logged = firm.sync()
+    assert set(logged.values()) == {"left_scope"}
+    assert firm.there() == {Schema.ACCOUNT: 12, Schema.GROUP: 0, Schema.MEMBERSHIP: 0}
+    firm.save(user_input={})
+    assert set(firm.sync().values()) == {"returned"}
+
+
+def test_who_was_not_named_is_not_said_to_be_removed(host: Host) -> None:
+    """Where an integration does not name whom its filter kept out, nobody can tell: they left the scope."""
+    opened, script, saved = scripted(host)
+    script.people(20, groups=1)
+    sync_now(opened, saved.id)
+    script.drop("u003")
+    script.left_out = {Schema.ACCOUNT: [("u003",)]}
+    script.unnamed = True
+    run = sync_now(opened, saved.id)
+    assert set(kinds_of(changes_of(opened, saved.id, run_id=run.id)).values()) == {"left_scope"}
+
+
+def test_the_evidence_of_a_delta_tells_removed_from_left_scope(host: Host) -> None:
+    """What a delta calls absent was removed, anything else left the scope; memberships go the way of their account."""
+    opened, script, saved = scripted(host)
+    script.people(30, groups=1)
+    sync_now(opened, saved.id)
+    kept = script.memberships - {("u001", "g0"), ("u002", "g0"), ("u003", "g0")}
+    script.accounts, script.memberships = {}, kept
+    script.removed = [Removed(resource="u001", evidence="absent"), Removed(resource="u002", evidence="out_of_scope")]
+    run = sync_now(opened, saved.id)
+    assert kinds_of(changes_of(opened, saved.id, run_id=run.id)) == {
+        ("DirectoryAccount", "u001", ""): "removed",
+        ("DirectoryAccount", "u002", ""): "left_scope",
+        ("DirectoryMembership", "u001", "g0"): "removed",
+        ("DirectoryMembership", "u002", "g0"): "left_scope",
+        ("DirectoryMembership", "u003", "g0"): "removed",
+    }
+    assert len(stored(opened, saved.id)[Schema.ACCOUNT]) == 28

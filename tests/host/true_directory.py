@@ -1,0 +1,111 @@
+"""What is true of a fake authentik, told without the integration: the oracle of the simulated days."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from openlane_authentik import Schema
+from openlane_authentik.testing import Directory
+
+Keys = dict[Schema, set[tuple[str, str]]]
+Told = dict[Schema, dict[tuple[str, str], dict[str, Any]]]
+Keep = Callable[[dict[str, Any], str], bool]
+
+# The same filters in CEL and in Python; the last can never match a group, which has no type.
+FILTERS: Final[dict[str, Keep]] = {
+    "": lambda _record, _resource: True,
+    "!has(payload.type) || payload.type == 'internal'": lambda record, _: record.get("type", "internal") == "internal",
+    "!has(payload.is_active) || payload.is_active": lambda record, _: record.get("is_active", True) is True,
+    "!payload.name.startsWith('Sales')": lambda record, _: not record["name"].startswith("Sales"),
+    "!resource.startsWith('a') && !resource.startsWith('5')": lambda _, resource: resource[0] not in "a5",
+    "payload.type == 'internal'": lambda record, _: record.get("type") == "internal",
+}
+_TYPES: Final = {"internal": "USER", "external": "GUEST"}
+
+
+class Truth:
+    """What is there through a filter, now and while one watches.
+
+    Attributes:
+        always, ever: Keys in scope all the time, or at some time, since ``watch``.
+        at_source_always: Keys that were there all the time, whatever the filter says.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.watch({})
+
+    def watch(self, user_input: dict[str, Any]) -> None:
+        """Begin anew, with the filter and the switch of an installation."""
+        self._keep = FILTERS[user_input.get("filterExpr", "")]
+        self._with_groups = not user_input.get("disableGroupSync", False)
+        self.always = self._keys(self._keep)
+        self.ever = {schema: set(keys) for schema, keys in self.always.items()}
+        self.at_source_always = self._keys(FILTERS[""])
+
+    def note(self) -> None:
+        """Look again, after a change."""
+        now, at_source = self._keys(self._keep), self._keys(FILTERS[""])
+        for schema in Schema:
+            self.always[schema] &= now[schema]
+            self.ever[schema] |= now[schema]
+            self.at_source_always[schema] &= at_source[schema]
+
+    def records(self) -> Told:
+        """Give what must be told of each record in scope."""
+        directory, keys = self._directory, self._keys(self._keep)
+        users = {user["uid"]: user for user in directory.users.values()}
+        groups = directory.groups
+        return {
+            Schema.ACCOUNT: {(uid, ""): _account(users[uid]) for uid, _ in keys[Schema.ACCOUNT]},
+            Schema.GROUP: {
+                (pk, ""): _group(groups[pk], len(set(directory.memberships.lefts_of(pk))))
+                for pk, _ in keys[Schema.GROUP]
+            },
+            Schema.MEMBERSHIP: {key: {"role": "MEMBER"} for key in keys[Schema.MEMBERSHIP]},
+        }
+
+    def wrongs(self, stored: Told, whole: set[Schema]) -> list[str]:
+        """Tell where a stored directory differs from what is true; of ``whole`` schemas it may hold nothing else."""
+        found = []
+        for schema, true in self.records().items():
+            there = stored[schema]
+            found += [f"{schema} {key} is missing" for key in true.keys() - there.keys()]
+            found += [f"{schema} {key} is too much" for key in there.keys() - true.keys() if schema in whole]
+            for key in true.keys() & there.keys():
+                has = {name: there[key].get(name) for name in true[key]}
+                found += [] if has == true[key] else [f"{schema} {key}: has {has}, true is {true[key]}"]
+        return found
+
+    def _keys(self, keep: Keep) -> Keys:
+        directory = self._directory
+        users = {pk: user for pk, user in directory.users.items() if keep(user, user["uid"])}
+        groups = {pk for pk, group in directory.groups.items() if keep(group, pk)} if self._with_groups else set()
+        return {
+            Schema.ACCOUNT: {(user["uid"], "") for user in users.values()},
+            Schema.GROUP: {(pk, "") for pk in groups},
+            Schema.MEMBERSHIP: {
+                (user["uid"], group)
+                for pk, user in users.items()
+                for group in directory.memberships.rights_of(pk)
+                if group in groups and keep(user, group)
+            },
+        }
+
+
+def _account(user: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "display_name": user["name"] or user["username"],
+        "canonical_email": user["email"].lower(),
+        "status": "ACTIVE" if user["is_active"] else "INACTIVE",
+        "account_type": _TYPES.get(user["type"], "SERVICE"),
+        "metadata": user["attributes"],
+    }
+
+
+def _group(group: dict[str, Any], members: int) -> dict[str, Any]:
+    return {
+        "display_name": group["name"],
+        "classification": "SECURITY" if group["is_superuser"] else "TEAM",
+        "member_count": members,
+        "metadata": group["attributes"],
+    }
