@@ -1,0 +1,81 @@
+"""Who may ask: whoever has the API token."""
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+
+from openlane_authentik.host.errors import HostSettingError, UnauthorisedError
+from openlane_authentik.host.host import Host
+
+# Sessions are signed with it: a short one could be guessed from a cookie.
+_SHORTEST: Final = 16
+_TOKEN: Final = re.compile(r"[!-~]+")
+
+
+class Bearer:
+    """Lets in who has the token; its text does not show it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def matches(self, given: str) -> bool:
+        """Tell whether this is the token, in a time that tells nothing of how much of it is right."""
+        return secrets.compare_digest(given.encode(errors="surrogateescape"), self._token)
+
+    def check(self, request: Request) -> None:
+        """Let a request in.
+
+        Raises:
+            UnauthorisedError: It has no token, or not this one.
+        """
+        headers = request.headers.getlist("authorization")
+        if len(headers) != 1:
+            raise UnauthorisedError("the request carries no API token")
+        scheme, _, given = headers[0].partition(" ")
+        if scheme.lower() != "bearer" or not self.matches(given.strip()):
+            raise UnauthorisedError("the request does not carry the API token of this host")
+
+
+def load_api_token(host: Host) -> str:
+    """Give the token that the settings say, else the one in the data folder, which is made at the first start.
+
+    Raises:
+        HostSettingError: It is too short or not fit for a header, or its file cannot be read or written.
+    """
+    given = host.settings.api_token
+    if given is not None:
+        return _checked("OPENLANE_HOST_API_TOKEN", given.get_secret_value())
+    file = host.settings.api_token_file
+    try:
+        if not file.exists():
+            _make(file)
+        return _checked(f"the file {file}", file.read_text("ascii").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostSettingError(f"the file {file} cannot be used: {type(error).__name__}") from None
+
+
+def _make(file: Path) -> None:
+    """Make the file with a token in it, unless another process is first; nobody ever reads half of it."""
+    beside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as opened:  # noqa: PTH123 - of a descriptor, not of a path
+            opened.write(f"{secrets.token_urlsafe(32)}\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(beside, file)
+        except FileExistsError:
+            return
+    finally:
+        beside.unlink()
+
+
+def _checked(place: str, token: str) -> str:
+    if len(token) < _SHORTEST or not _TOKEN.fullmatch(token):
+        raise HostSettingError(f"{place} holds no API token: at least {_SHORTEST} letters, digits or signs, no space")
+    return token
