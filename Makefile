@@ -25,7 +25,7 @@ $(READY): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
-demo: $(READY) ## health check and directory sync against a fake authentik; asks nothing, ends by itself
+demo: $(READY) ## health check, directory sync and a host on a schedule, against a fake authentik; asks nothing, ends by itself
 	@$(BIN)/openlane-authentik demo
 
 test: $(READY) ## the tests, with seeded samples of what is long
@@ -54,8 +54,9 @@ format: $(READY) ## format and mend what can be mended
 schemas: $(READY) ## write schemas/ anew from the models
 	@$(BIN)/python -m openlane_authentik.schema_files schemas
 
-lock: ## resolve requirements.lock anew, with hashes and without addresses
+lock: ## resolve requirements.lock anew, with hashes and without addresses, and of it what an image needs
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --extra host --constraint requirements.lock pyproject.toml -o requirements-host.lock
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo-output

@@ -6,7 +6,7 @@ and leaves it to the host where they go. The command line sets all of logging up
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 import structlog
@@ -31,32 +31,39 @@ def get_logger() -> FilteringBoundLogger:
 
 
 class Redactor:
-    """Replaces secrets wherever they appear in an event; runs last, when exceptions are text already."""
+    """Replaces secrets wherever they appear in an event; runs last, when exceptions are text already.
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
+    Args:
+        secrets: What is added to it later is replaced from then on.
+    """
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = secrets
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         """Give the event without secrets; the shape is that of structlog's processors."""
-        return {key: self._clean(value) for key, value in event.items()}
-
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, REDACTED)
-            return value
-        if isinstance(value, Mapping):
-            return {self._clean(key): self._clean(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._clean(inner) for inner in value]
-        return value if value is None or isinstance(value, int | float) else self._clean(str(value))
+        # A copy made at one stroke, as other threads may add to it.
+        secrets = sorted(filter(None, tuple(self._secrets)), key=len, reverse=True)
+        return {key: _clean(value, secrets) for key, value in event.items()}
 
 
-def configure_logging(*, secrets: Iterable[str], as_json: bool, level: int, stream: TextIO | None = None) -> None:
+def _clean(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, REDACTED)
+        return value
+    if isinstance(value, Mapping):
+        return {_clean(key, secrets): _clean(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner, secrets) for inner in value]
+    return value if value is None or isinstance(value, int | float) else _clean(str(value), secrets)
+
+
+def configure_logging(*, secrets: Collection[str], as_json: bool, level: int, stream: TextIO | None = None) -> None:
     """Set up logging for a whole process.
 
     Args:
-        secrets: Never to appear in any line.
+        secrets: Never to appear in any line; may grow.
         as_json: One JSON object a line, for machines; else lines for people.
         level: Of this package's events; of the libraries below only warnings are let through.
         stream: Where to; standard error if not given.

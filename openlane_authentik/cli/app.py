@@ -9,19 +9,20 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from openlane_authentik.cli.console import open_console, show_error, show_filter_error, show_health, show_sync
+from openlane_authentik.cli.console import show_error, show_filter_error, show_health, show_sync
 from openlane_authentik.cli.demo import DEMO_OUTPUT, run_demo
 from openlane_authentik.cli.settings import find_credential
 from openlane_authentik.cli.sync import OutputFormat, keep_checkpoint, read_checkpoint, sync_to
 from openlane_authentik.definition import definition as card
 from openlane_authentik.errors import FilterError, IntegrationError
+from openlane_authentik.host.cli.app import app as host_app
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.operations.scope import Scope
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_user_input
+from openlane_authentik.terminal import open_console, print_json
 
 INTERRUPTED = 130
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(host_app)
 
 BaseUrl = Annotated[str | None, typer.Option(help="Address of authentik; else AUTHENTIK_BASE_URL.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the API token; else AUTHENTIK_TOKEN, else a prompt.")]
@@ -55,7 +57,7 @@ def health(
     integration = _integration(base_url, token_file, ca_file, allow_http=allow_http)
     report = asyncio.run(integration.health_check(UserInput(disable_group_sync=disable_group_sync)))
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         show_health(open_console(stderr=False), report)
     raise typer.Exit(report.exit_code)
@@ -97,7 +99,7 @@ def sync(
     if checkpoint is not None:
         keep_checkpoint(checkpoint, result)
     if as_json:
-        _print_json(result.run)
+        print_json(result.run)
     else:
         show_sync(console, summary.closings, result.run)
     raise typer.Exit(result.run.exit_code)
@@ -173,7 +175,3 @@ def _user_input(filter_expr: str, *, disable_group_sync: bool) -> UserInput:
         show_filter_error(open_console(stderr=True), filter_expr, error)
         raise
     return user_input
-
-
-def _print_json(value: msgspec.Struct) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

@@ -16,19 +16,12 @@ from openlane_authentik.filter import render_diagnostic
 from openlane_authentik.operations.collection import Progress
 from openlane_authentik.operations.health_report import CheckStatus, HealthReport
 
-_PLAIN_WIDTH: Final = 110
 _MARKS: Final = {
     CheckStatus.PASS: ("ok", "green"),
     CheckStatus.WARN: ("warn", "yellow"),
     CheckStatus.FAIL: ("FAIL", "red"),
     CheckStatus.SKIPPED: ("-", "dim"),
 }
-
-
-def open_console(*, stderr: bool) -> Console:
-    """Give a console as wide as the terminal, or of a fixed width when there is none."""
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PLAIN_WIDTH)
 
 
 def show_health(console: Console, report: HealthReport) -> None:

@@ -1,4 +1,4 @@
-"""The demo: health check and sync against a fake authentik on this machine."""
+"""The demo: health check and sync against a fake authentik on this machine, and a host that keeps it synced."""
 
 import asyncio
 import logging
@@ -17,9 +17,10 @@ from openlane_authentik.errors import OutputError, SettingMissingError
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_credential
-from openlane_authentik.testing import Directory, FakeAuthentik, serve
+from openlane_authentik.testing import Directory, FakeAuthentik, Server, serve
 
 DEMO_OUTPUT: Final = Path("demo-output/directory.ndjson")
+HOST_FOLDER: Final = "demo-host"
 _USERS: Final = 500
 _GROUPS: Final = 40
 _SEED: Final = 2025
@@ -53,14 +54,27 @@ def run_demo(console: Console, folder: Path | None, user_input: UserInput, outpu
         result, summary = asyncio.run(syncing)
         run = result.run
         show_sync(console, summary.closings, run)
-    console.print(
-        Text(f"\n3. Every record is one line of {output}, ready for a host. The first of each kind:", style="bold")
-    )
-    for envelope in summary.examples.values():
-        _show_example(console, envelope)
-    console.print(f"\n{run.full_count} records in {run.stats['seconds']:.1f} s and {run.stats['requests']} requests.")
-    console.print("Your own authentik is next: see 'Connect your authentik' in README.md.")
+        console.print(
+            Text(f"\n3. Every record is one line of {output}, ready for a host. The first of each kind:", style="bold")
+        )
+        for envelope in summary.examples.values():
+            _show_example(console, envelope)
+        told = f"\n{run.full_count} records in {run.stats['seconds']:.1f} s and {run.stats['requests']} requests."
+        console.print(told)
+        _show_host(console, server, token, user_input, output.parent / HOST_FOLDER)
+    console.print("\nYour own authentik is next: see 'Connect your authentik' in README.md.")
     return run.exit_code
+
+
+def _show_host(console: Console, server: Server, token: str, user_input: UserInput, folder: Path) -> None:
+    try:
+        from openlane_authentik.cli.demo_host import show_host  # noqa: PLC0415 - the plugin works without the host
+    except ModuleNotFoundError as error:
+        console.print(
+            Text(f"\n4. What a host does with it needs pip install 'openlane-authentik[host]' ({error.name}).")
+        )
+    else:
+        show_host(console, server, token, user_input, folder)
 
 
 def _directory(folder: Path | None) -> Directory:

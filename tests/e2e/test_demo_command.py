@@ -2,7 +2,12 @@
 
 import gzip
 import json
+import re
 import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +38,52 @@ def test_the_demo_ends_by_itself(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["demo-output"]
 
 
+def test_the_demo_ends_with_a_host_on_a_schedule(tmp_path: Path) -> None:
+    """A host has synced twice by its schedule, and the change log tells who left, was renamed, came and moved.
+
+    However often it is run: everything is made anew, and nothing is left running.
+    """
+    first, ran = run("demo", cwd=tmp_path), run("demo", cwd=tmp_path)
+    assert (first.returncode, first.stderr, ran.returncode, ran.stderr) == (0, "", 0, "")
+    said = ran.stdout.split("5. Meanwhile in authentik:\n")[1]
+    leaves, marries, _, moves = said.splitlines()[:4]
+    leaver = leaves.strip().removesuffix(" leaves")
+    renamed = marries.split(" is called ")[1]
+    mover, teams = moves.strip().split(" moves from ")
+    log = [re.sub(r"\s{2,}", "|", line.strip()) for line in said.splitlines()]
+    for line in (
+        f"2|removed|account|{leaver}",
+        f"2|changed|account|{renamed}|display_name",
+        "2|added|account|Jo Newcomer",
+        f"2|removed|membership|{mover} in {teams.split(' to ')[0]}",
+        f"2|added|membership|{mover} in {teams.split(' to ')[1]}",
+    ):
+        assert line in log
+    assert "=> run 2 COMPLETED, by schedule, delta" in said
+    host = tmp_path / "demo-output" / "demo-host"
+    with closing(sqlite3.connect(host / "host.sqlite")) as held:
+        assert held.execute("SELECT status, trigger FROM sync_run").fetchall() == [("COMPLETED", "schedule")] * 2
+        (present,) = held.execute("SELECT count(*) FROM account WHERE removed_at IS NULL").fetchone()
+    # One left, and one came.
+    assert f"DirectoryAccount      {present}" in ran.stdout
+
+
+def test_the_demo_without_the_host_says_what_to_install(tmp_path: Path) -> None:
+    """The plugin's half of the demo works where the host is not installed."""
+    code = (
+        "import sys\n"
+        "sys.modules['dbos'] = None\n"
+        "sys.argv = ['openlane-authentik', 'demo']\n"
+        "from openlane_authentik.cli import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment()
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "pip install 'openlane-authentik[host]'" in ran.stdout
+
+
 def test_the_demo_ignores_the_environment(tmp_path: Path) -> None:
     """Whatever is set for a real authentik, or as proxy, the demo reads its own fake."""
     env = environment(
@@ -41,6 +92,9 @@ def test_the_demo_ignores_the_environment(tmp_path: Path) -> None:
         HTTP_PROXY="http://127.0.0.1:1",
         http_proxy="http://127.0.0.1:1",
         ALL_PROXY="http://127.0.0.1:1",
+        OPENLANE_HOST_DATABASE_URL="postgresql://host@db.invalid/host",
+        OPENLANE_HOST_LISTEN_PORT="none",
+        OPENLANE_HOST_CONFIG="/nowhere/host.toml",
     )
     assert run("demo", cwd=tmp_path, env=env).returncode == 0
 

@@ -12,6 +12,7 @@ from openlane_authentik import errors
 from openlane_authentik.directory.completeness import Reason
 from openlane_authentik.errors import CredentialError, EndpointError, TryAgainError
 from openlane_authentik.filter import compile_filter
+from openlane_authentik.host.configuration import CONFIG, PREFIX, HostSettings
 from openlane_authentik.operations.health_report import FINDINGS
 from openlane_authentik.records.fields import KNOWN_FIELDS
 from openlane_authentik.testing import Directory, FakeAuthentik, Server, serve
@@ -56,7 +57,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
 
 def test_the_readme_commands_work_as_written(server: Server, tmp_path: Path) -> None:
-    """Health, a first sync and a sync of changes run with a token file and end with 0."""
+    """Health, a first sync, a sync of changes and the host's commands run with a token file and end with 0."""
     (tmp_path / "token.txt").write_text(server.fake.token("viewer") + "\n", encoding="utf-8")
     commands = "".join(_blocks("sh")).replace("https://auth.example.com", server.url)
     assert "--checkpoint state.bin" in commands
@@ -66,7 +67,7 @@ def test_the_readme_commands_work_as_written(server: Server, tmp_path: Path) -> 
     )
     assert result.returncode == 0, result.stderr
     assert "=> healthy" in result.stdout
-    for name in ("directory.ndjson", "changes.ndjson", "state.bin"):
+    for name in ("directory.ndjson", "changes.ndjson", "state.bin", "who-has-what.csv"):
         assert (tmp_path / name).stat().st_size > 0
 
 
@@ -116,3 +117,13 @@ def test_the_readme_tells_every_reason_and_what_stops_a_sync() -> None:
     fields = {"rangesReread", "failedBy", "method", "uid", "pk"}
     assert set(Reason) <= told
     assert told - fields <= known | set(Reason)
+
+
+def test_the_readme_tells_every_setting_of_the_host() -> None:
+    """The table names exactly the variables that the host reads."""
+    told = set(
+        re.findall(
+            r"`(OPENLANE_HOST_[A-Z_]+)`", "".join(re.findall(r"^\| `OPEN.*$", _section("The host"), re.MULTILINE))
+        )
+    )
+    assert told == {f"{PREFIX}{name.upper()}" for name in HostSettings.model_fields} | {CONFIG}

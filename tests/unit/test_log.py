@@ -129,3 +129,17 @@ def test_redaction_takes_secrets_and_nothing_else(event: dict[str, Any]) -> None
 def test_the_longer_secret_goes_first() -> None:
     """Of two secrets of which one holds the other, no end of the longer one is left standing."""
     assert Redactor(["abc", "abcdef"])(None, "info", {"event": "abcdef"}) == {"event": REDACTED}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_secret_that_is_learned_later_is_redacted_from_then_on(*, as_json: bool) -> None:
+    """What a host opens while it runs is kept out of every line, other libraries' too."""
+    known: set[str] = set()
+    stream = io.StringIO()
+    configure_logging(secrets=known, as_json=as_json, level=logging.INFO, stream=stream)
+    get_logger().info("before")
+    known.add(_SECRET)
+    get_logger().info("token " + _SECRET)
+    logging.getLogger("other").warning("Bearer %s", _SECRET)
+    assert stream.getvalue().count(REDACTED) == 2
+    assert _SECRET not in stream.getvalue()

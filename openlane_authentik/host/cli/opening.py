@@ -1,0 +1,82 @@
+"""Open the host for a command: its settings, its log without secrets, and the installation that was meant."""
+
+import logging
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+import sqlalchemy as sa
+
+from openlane_authentik.host.configuration import HostSettings, load_settings
+from openlane_authentik.host.errors import ConflictError, HostSettingError, UnknownRecordError
+from openlane_authentik.host.host import Host, open_host
+from openlane_authentik.host.installations import Installation, list_installations
+from openlane_authentik.log import configure_logging
+
+_SHORTEST_BEGINNING: Final = 4
+
+
+@contextmanager
+def opened_host(*, service: bool = False) -> Iterator[Host]:
+    """Open the host, log as a command or as a service does, and close it at the end.
+
+    Raises:
+        HostError: See ``load_settings`` and ``open_host``.
+    """
+    settings = load_settings()
+    known = known_secrets(settings)
+    configure_log(known, service=service)
+    host = open_host(settings)
+    try:
+        # The set of the vault grows by every credential that is opened from here on.
+        host.vault.opened.update(known)
+        configure_log(host.vault.opened, service=service)
+        yield host
+    finally:
+        host.close()
+
+
+def configure_log(secrets: Collection[str], *, service: bool) -> None:
+    """Log for people on a terminal, else as JSON; what a command prints tells a person enough."""
+    terminal = sys.stderr.isatty()
+    quiet = terminal and not service
+    configure_logging(secrets=secrets, as_json=not terminal, level=logging.WARNING if quiet else logging.INFO)
+
+
+def known_secrets(settings: HostSettings) -> set[str]:
+    """Give what of the settings may never be logged."""
+    hidden = (settings.api_token, settings.webhook_url, settings.key)
+    values = [secret.get_secret_value() for secret in hidden if secret is not None]
+    if settings.key is not None:
+        values += [key.strip() for key in settings.key.get_secret_value().split(",")]
+    if settings.webhook_url is not None:
+        # As the HTTP client writes it: a blank is %20 there.
+        values.append(str(httpx.URL(settings.webhook_url.get_secret_value())))
+    try:
+        password = sa.make_url(settings.database_address).password
+    except sa.exc.ArgumentError:
+        raise HostSettingError("the database URL is not an address") from None
+    return {value for value in (*values, password) if value}
+
+
+def find_installation(host: Host, meant: str) -> Installation:
+    """Find an installation by its id, the beginning of its id, or its name.
+
+    Raises:
+        UnknownRecordError: There is none.
+        ConflictError: There is more than one.
+    """
+    there = list_installations(host)
+    for found in (
+        [one for one in there if one.id == meant],
+        [one for one in there if one.name == meant],
+        [one for one in there if len(meant) >= _SHORTEST_BEGINNING and one.id.startswith(meant)],
+    ):
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found)
+            raise ConflictError(f"more than one installation is meant by {meant!r}: {ids}")
+        if found:
+            return found[0]
+    raise UnknownRecordError(f"there is no installation {meant!r}")

@@ -1,0 +1,161 @@
+"""What people see of the host: installations, runs, health checks and the change log as tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from openlane_authentik.host.attention import Attention
+from openlane_authentik.host.cli.names import Names
+from openlane_authentik.host.installations import Installation
+from openlane_authentik.host.runs import Run
+from openlane_authentik.host.store.lists import Change
+
+_MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
+_KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
+_SHORT_ID: Final = 8
+_COUNTED: Final = ("emitted", "added", "changed", "returned", "removed", "leftScope")
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line as it is, brackets included."""
+    console.print(Text(text, style=style))
+
+
+def health_table(report: Mapping[str, Any]) -> Table:
+    """Show the checks one by one, each finding with what to do."""
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for check in report["checks"]:
+        mark, style = _MARKS.get(check["status"], (check["status"], ""))
+        table.add_row(Text(mark, style=style), Text(check["check"]), Text(check["seen"]))
+        if check["remedy"]:
+            table.add_row("", Text(check["code"], style="bold"), Text(check["remedy"]))
+    return table
+
+
+def installations_table(rows: Iterable[tuple[Installation, Run | None]]) -> Table:
+    """Show installations, each with its newest run."""
+    table = _table("id", "name", "organisation", "status", "health", "last run", "next run (UTC)")
+    for one, run in rows:
+        table.add_row(
+            one.id[:_SHORT_ID],
+            Text(f"{one.name} *" if one.is_primary else one.name),
+            Text(one.organisation),
+            Text(one.status, style="red" if one.status == "ERRORED" else ""),
+            Text((one.health or {}).get("status", "-")),
+            f"{run.number} {run.status}" if run else "-",
+            moment(one.next_run_at),
+        )
+    return table
+
+
+def tell_trouble(console: Console, one: Installation, questions: Sequence[Attention]) -> None:
+    """Say what of an installation needs somebody, and what to do."""
+    if one.reason is not None:
+        say(console, f"! {one.name}: {one.reason['message']} [{one.reason['code']}]", style="yellow")
+        say(console, f"  {one.reason['remedy']}")
+    for question in questions:
+        say(console, f"! {one.name}: {question.message}", style="yellow")
+        say(console, f"  openlane-authentik host attention {one.id[:_SHORT_ID]}")
+
+
+def runs_table(runs: Iterable[Run]) -> Table:
+    """Show runs, a line each."""
+    table = _table("run", "started (UTC)", "seconds", "asked by", "status", "mode", "records", "changes", "complete")
+    for run in runs:
+        table.add_row(
+            str(run.number),
+            moment(run.started_at or run.requested_at),
+            _seconds(run),
+            run.trigger,
+            Text(run.status, style="red" if run.status == "FAILED" else ""),
+            run.mode or "-",
+            _number(run.full_count),
+            _number(run.delta_count),
+            Text(_whole(run)),
+        )
+    return table
+
+
+def sets_table(run: Run) -> Table:
+    """Show what a run received and changed, by schema."""
+    table = Table("set", box=None, padding=(0, 1), pad_edge=False)
+    for title in ("records", "added", "changed", "returned", "removed", "left scope"):
+        table.add_column(title, justify="right")
+    table.add_column("complete")
+    for schema, counts in (run.counts or {}).items():
+        told = (run.sets or {}).get(schema)
+        table.add_row(schema, *(_number(counts.get(name)) for name in _COUNTED), Text(_proof(told)))
+    return table
+
+
+def tell_run(console: Console, run: Run) -> None:
+    """Print a run: its sets, how it ended and why."""
+    if run.counts:
+        console.print(sets_table(run))
+    for warning in run.warnings or ():
+        if isinstance(warning, dict):
+            say(console, f"warning: {warning['message']} [{warning['code']}]", style="yellow")
+    tried = f", attempt {run.attempt}" if run.attempt > 1 else ""
+    say(console, f"=> run {run.number} {run.status}{tried}", style="bold")
+    if run.error:
+        say(console, f"   {run.error['message']} [{run.error['code']}]")
+        say(console, f"   {run.error['remedy']}")
+
+
+def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = True) -> Table:
+    """Show lines of the change log: what happened to whom, in which fields, and which run saw it."""
+    table = _table("run", *(["seen (UTC)"] if with_time else []), "change", "what", "who", "fields")
+    for change in changes:
+        table.add_row(
+            str(change.run_number),
+            *([moment(change.at)] if with_time else []),
+            change.kind,
+            _KINDS[change.schema],
+            Text(names.of(change)),
+            Text(", ".join(change.fields or ())),
+        )
+    return table
+
+
+def moment(text: str | None) -> str:
+    """Show a stored moment to the second."""
+    return text[:19].replace("T", " ") if text else "-"
+
+
+def _table(*titles: str) -> Table:
+    return Table(*titles, box=None, padding=(0, 1), pad_edge=False)
+
+
+def _number(count: int | None) -> str:
+    return "-" if count is None else str(count)
+
+
+def _seconds(run: Run) -> str:
+    if run.started_at is None or run.completed_at is None:
+        return "-"
+    took = datetime.fromisoformat(run.completed_at) - datetime.fromisoformat(run.started_at)
+    return f"{took.total_seconds():.1f}"
+
+
+def _whole(run: Run) -> str:
+    if run.error:
+        return str(run.error["code"])
+    if run.status != "COMPLETED":
+        return "-"
+    return "yes" if run.exit_code == 0 else "no: " + ", ".join(_reasons(run))
+
+
+def _reasons(run: Run) -> list[str]:
+    return sorted({reason for told in (run.sets or {}).values() for reason in told["reasons"]}) or ["not proven"]
+
+
+def _proof(told: Mapping[str, Any] | None) -> str:
+    if told is None:
+        return "-"
+    if not told["proven"]:
+        return "no: " + ", ".join(told["reasons"])
+    return "proven changes" if told["delta"] else "proven"

@@ -1,0 +1,231 @@
+"""``openlane-authentik host``: a directory connected, looked at and ended, as an operator does it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import environment, no_traceback
+from tests.e2e.desk import Desk
+
+_COMMANDS = (
+    "connect",
+    "list",
+    "sync",
+    "runs",
+    "changes",
+    "export",
+    "attention",
+    "serve",
+    "worker",
+    "disconnect",
+    "rotate-key",
+    "migrate",
+)
+_HEAVY = ("sqlalchemy", "dbos", "starlette", "alembic", "cryptography", "uvicorn", "jsonschema", "pydantic_settings")
+
+
+# What the commands cost
+
+
+def test_the_plugins_commands_do_not_pay_for_the_host() -> None:
+    """The command line, and the help of every command of the host, start without what the host needs."""
+    code = (
+        "import sys\n"
+        "from openlane_authentik.cli.app import app\n"
+        "for arguments in [['--help'], ['host', '--help'], *(['host', name, '--help'] for name in sys.argv[1:])]:\n"
+        "    try:\n        app(arguments)\n"
+        "    except SystemExit as ended:\n        assert ended.code == 0, arguments\n"
+        f"print('found:', [name for name in {_HEAVY!r} if name in sys.modules])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *_COMMANDS], capture_output=True, text=True, check=True)
+    assert ran.stdout.endswith("found: []\n")
+    for name in _COMMANDS:
+        assert f"openlane-authentik host {name}" in ran.stdout or f"host {name} [OPTIONS]" in ran.stdout
+
+
+@pytest.mark.parametrize("missing", ["sqlalchemy", "dbos"])
+def test_without_the_extra_it_says_what_to_install(missing: str, tmp_path: Path) -> None:
+    """A host that is not installed is told in a sentence with the command that installs it, exit 78."""
+    code = (
+        "import sys\n"
+        f"sys.modules[{missing!r}] = None\n"
+        "sys.argv = ['openlane-authentik', 'host', 'worker']\n"
+        "from openlane_authentik.cli import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment()
+    )
+    assert ran.returncode == 78
+    assert "pip install 'openlane-authentik[host]'" in ran.stderr
+    no_traceback(ran.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+# From connecting to the end
+
+
+def test_an_operators_first_day(desk: Desk) -> None:
+    """Connected, listed, synced, looked at as table and JSON, exported, and ended with its history kept."""
+    connected = desk.run("connect", "--name", "Main", "--organisation", "acme", "--primary")
+    assert connected.returncode == 0
+    assert "sight" in connected.stdout
+    (one,) = desk.json("list")
+    assert one["id"] in connected.stdout
+    assert (one["name"], one["organisation"], one["isPrimary"], one["status"]) == ("Main", "acme", True, "PENDING")
+    assert one["health"]["status"] == "healthy"
+    assert (one["lastRun"], one["attention"]) == (None, [])
+    synced = desk.run("sync", "Main")
+    assert synced.returncode == 0
+    assert "=> run 1 COMPLETED" in synced.stdout
+    listed = desk.run("list").stdout
+    assert "CONNECTED" in listed
+    assert "1 COMPLETED" in listed
+    (run_of_list,) = desk.json("runs", one["id"][:6])
+    details = desk.json("runs", "Main", "1")
+    assert run_of_list["id"] == details["id"]
+    assert details["attempts"][0]["outcome"] == "completed"
+    assert details["counts"]["DirectoryAccount"]["added"] == len(desk.fake.directory.users)
+    assert "proven" in desk.run("runs", "Main", "1").stdout
+    ended = desk.run("disconnect", "Main")
+    assert ended.returncode == 0
+    assert "delete it there" in ended.stdout
+    assert desk.json("list")[0]["status"] == "DISABLED"
+    assert len(desk.json("changes", "Main", "1", "--limit", "1000")["items"]) == details["deltaCount"]
+    refused = desk.run("sync", "Main")
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "[conflict]" in refused.stderr
+    assert desk.token not in desk.said
+
+
+def test_the_change_log_tells_what_whom_and_when(desk: Desk) -> None:
+    """Who left, was renamed and came is found by run, by record and by a part of a name."""
+    directory = desk.fake.directory
+    desk.connect("--name", "Main")
+    assert desk.run("sync", "Main").returncode == 0
+    gone, renamed = list(directory.users)[2:4]
+    gone_id, renamed_id = (directory.users[pk]["uid"] for pk in (gone, renamed))
+    directory.delete_user(gone)
+    directory.update_user(renamed, name="Zoe [b]Newname[/b]")
+    directory.create_user(username="jo", name="Jo Newcomer")
+    assert desk.run("sync", "Main").returncode == 0
+    page = desk.json("changes", "Main", "2")["items"]
+    accounts = {(change["kind"], change["externalId"]) for change in page if change["schema"] == "DirectoryAccount"}
+    assert {("removed", gone_id), ("changed", renamed_id)} < accounts
+    assert len(accounts) == 3
+    table = desk.run("changes", "Main", "2").stdout
+    assert "Zoe [b]Newname[/b]" in table
+    assert "display_name" in table
+    of_one = desk.json("changes", "Main", "--record", gone_id, "--kind", "removed")["items"]
+    assert {change["runNumber"] for change in of_one} == {2}
+    (found,) = desk.json("changes", "Main", "--search", "newcomer")["items"]
+    assert (found["kind"], found["after"]["display_name"]) == ("added", "Jo Newcomer")
+    first = desk.json("changes", "Main", "1", "--limit", "5")
+    second = desk.json("changes", "Main", "1", "--limit", "5", "--after", first["next"])
+    assert len(first["items"] + second["items"]) == 10
+    assert not [change for change in second["items"] if change in first["items"]]
+    for wrong in (["changes", "Main", "7"], ["changes", "Main", "--after", "x"], ["runs", "Main", "7"], ["runs", "no"]):
+        assert desk.run(*wrong).returncode == 78
+
+
+def test_an_export_is_who_has_what(desk: Desk) -> None:
+    """CSV and NDJSON hold every account with each of its groups, now and as of a run, whole in a file or not at all."""
+    directory = desk.fake.directory
+    desk.connect("--name", "Main")
+    desk.run("sync", "Main")
+    held = {
+        (user["uid"], group)
+        for pk, user in directory.users.items()
+        for group in directory.raw_user(pk)["groups"] or [""]
+    }
+    pk = next(iter(directory.users))
+    uid = directory.users[pk]["uid"]
+    directory.delete_user(pk)
+    desk.run("sync", "Main")
+    before = desk.run("export", "Main", "--as-of", "1").stdout
+    assert {(row["accountId"], row["groupId"]) for row in csv.DictReader(io.StringIO(before))} == held
+    file = desk.folder / "now.ndjson"
+    assert desk.run("export", "Main", "--format", "ndjson", "--output", file).returncode == 0
+    now = {(line["accountId"], line["groupId"] or "") for line in map(json.loads, file.read_text().splitlines())}
+    assert now == {pair for pair in held if pair[0] != uid}
+    file.write_text("older")
+    assert desk.run("export", "Main", "--as-of", "9", "--output", file).returncode == 78
+    assert desk.run("export", "Main", "--format", "xml", "--output", file).returncode == 78
+    assert file.read_text() == "older"
+
+
+# Connecting
+
+
+def test_a_failed_check_stores_nothing(desk: Desk) -> None:
+    """A token that sees a part is refused with the check, its remedy and the report's exit code."""
+    partial = desk.fake.token("object_level")
+    refused = desk.run("connect", AUTHENTIK_TOKEN=partial)
+    assert refused.returncode == 77
+    assert "partial_sight" in refused.stdout
+    assert "global" in refused.stdout
+    told = desk.run("connect", "--json", AUTHENTIK_TOKEN=partial)
+    assert (told.returncode, json.loads(told.stdout)["health"]["exitCode"]) == (77, 77)
+    assert desk.json("list") == []
+    assert partial not in desk.said
+
+
+def test_the_credential_comes_from_where_a_sync_has_it(desk: Desk) -> None:
+    """From options and a token file, from the environment, or whole from a JSON file; never from an option itself."""
+    token = desk.folder / "token.txt"
+    token.write_text(f"{desk.token}\n")
+    whole = desk.folder / "credential.json"
+    whole.write_text(json.dumps({"baseUrl": desk.server.url, "token": desk.token}))
+    nothing = {"AUTHENTIK_BASE_URL": "", "AUTHENTIK_TOKEN": ""}
+    options = ("connect", "--organisation")
+    by_options = (*options, "a", "--base-url", desk.server.url, "--token-file", token)
+    assert desk.run(*by_options, **nothing).returncode == 0
+    assert desk.run(*options, "b", "--credential-file", whole, **nothing).returncode == 0
+    assert desk.run(*options, "c").returncode == 0
+    assert len(desk.json("list")) == 3
+    assert len(desk.json("list", "--organisation", "b")) == 1
+    missing = desk.run(*options, "d", AUTHENTIK_TOKEN="")
+    assert missing.returncode == 78
+    assert "--token-file, --credential-file, AUTHENTIK_TOKEN" in missing.stderr
+    assert desk.token not in desk.said
+
+
+@pytest.mark.parametrize("content", ["s3cret-not-json", '["s3cret"]', '{"baseUrl": 5, "token": "s3cret-token"}', None])
+def test_an_unusable_credential_file_is_told_and_not_quoted(desk: Desk, content: str | None) -> None:
+    """What is in the file appears nowhere, whatever is wrong with it."""
+    file = desk.folder / "credential.json"
+    if content is not None:
+        file.write_text(content)
+    refused = desk.run("connect", "--credential-file", file, AUTHENTIK_BASE_URL="", AUTHENTIK_TOKEN="")
+    assert refused.returncode == 78
+    assert "s3cret" not in desk.said
+    assert desk.json("list") == []
+
+
+def test_an_installation_is_changed_and_keeps_what_is_not_given(desk: Desk) -> None:
+    """With ``--installation`` only what is given changes; the credential stays where none is given."""
+    one = desk.connect("--name", "Main", "--breaker-share", "0.5", "--primary")
+    no_credential = {"AUTHENTIK_BASE_URL": "", "AUTHENTIK_TOKEN": ""}
+    changed = desk.run(
+        "connect", "--installation", "Main", "--disable-group-sync", "--frequency", "0", "--json", **no_credential
+    )
+    saved = json.loads(changed.stdout)
+    assert (saved["id"], saved["name"], saved["breakerShare"]) == (one, "Main", 0.5)
+    assert saved["userInput"] == {"primaryDirectory": True, "disableGroupSync": True}
+    assert saved["frequencySeconds"] is None
+    twice = desk.run("connect")
+    assert twice.returncode == 78
+    assert "[conflict]" in twice.stderr
+
+
+def test_a_wrong_filter_is_refused_before_anything_is_stored(desk: Desk) -> None:
+    """A filter that is no CEL ends with its code and 78."""
+    refused = desk.run("connect", "--filter", "payload.type ==")
+    assert refused.returncode == 78
+    assert "[filter_invalid]" in refused.stderr
+    assert desk.json("list") == []
