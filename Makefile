@@ -44,8 +44,9 @@ soak: $(READY) ## everything long, seeded
 	@echo "==> soak"
 	@$(PYTEST) -m soak
 
-bench: $(READY) ## time, memory and requests against the official client and the floor; about 20 minutes
+bench: $(READY) ## time, memory and requests against the official client and the floor, and of the host; about 30 minutes
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.host
 
 format: $(READY) ## format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -211,7 +211,9 @@ definition: Final = Definition(
             credential_refs=[CREDENTIAL_SLOT],
             validation_operation=HEALTH_CHECK,
             installation=InstallationRegistration(
-                fields=["brand", "host", "baseUrl", "version", "directoryInstanceId"], external_name="brand", external_id="host"
+                fields=["brand", "host", "baseUrl", "version", "directoryInstanceId"],
+                external_name="brand",
+                external_id="host",
             ),
             disconnect=DisconnectRegistration(
                 credential_ref=CREDENTIAL_SLOT,

@@ -23,3 +23,24 @@ def test_the_benchmark_compares_the_same_work(tmp_path: Path) -> None:
     assert "CPU: ours, full / floor" in ran.stdout
     assert "were full syncs" not in ran.stdout
     assert json.loads(results.read_text(encoding="utf-8"))
+
+
+def test_the_host_benchmark_stores_the_same_in_both_databases() -> None:
+    """At a small size both databases take over what a sync gives, and an unchanged directory changes nothing."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.host", "--users", "60"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in ran.stdout.splitlines()[2:]]
+    records = {into: {row[1]: row[2] for row in rows if row[0] == into} for into in ("nothing", "SQLite", "PostgreSQL")}
+    assert records["nothing"] == records["SQLite"] == records["PostgreSQL"]
+    changes = {(row[0], row[1]): row[-1] for row in rows}
+    for into in ("SQLite", "PostgreSQL"):
+        assert changes[into, "full, unchanged"] == changes[into, "delta, unchanged"] == "0"
+        assert changes[into, "first sync"] == records[into]["first sync"]
+        assert changes[into, "delta, 10 changed, 2 deleted"] != "0"

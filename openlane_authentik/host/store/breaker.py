@@ -102,7 +102,7 @@ def raise_attention(held: sa.Connection, installation_id: str, run_id: str, coun
 
 
 def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now: str) -> None:
-    """Close what was asked, after a run that did not ask: of each record listed it has seen that it is there, or ended it.
+    """Close what was asked, after a run that did not ask: each record listed was seen to be there, or has ended.
 
     A question about a record of which the run could say neither stays as it is.
     """
