@@ -123,6 +123,7 @@ def dismiss(host: Host, installation_id: str, attention_id: str) -> Attention:
 
 
 def _decide(held: sa.Connection, installation_id: str, attention_id: str, status: str, now: str) -> Attention:
+    runs.lock_installation(held, installation_id)
     decided = held.execute(
         sa.update(attention)
         .where(

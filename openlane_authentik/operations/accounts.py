@@ -79,9 +79,7 @@ class AccountEmitter:
         if pk in self.roster:
             self.roster.leave_groups(pk)
 
-    def _take(
-        self, pk: int, raw: RawRecord, envelopes: list[Envelope], left_out: list[tuple[str, ...]]
-    ) -> None:
+    def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope], left_out: list[tuple[str, ...]]) -> None:
         verdict = self._scope.judge(raw, "uid")
         if verdict.kept:
             record = map_account(raw, self._context)

@@ -103,6 +103,7 @@ def test_a_new_user_follows_the_readme(env: dict[str, str], people: Server, tmp_
     assert {line["externalId"] for line in json.loads(by_command.stdout)["items"]} > {gone_id, renamed_id}
 
 
+@pytest.mark.parametrize("make_database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True)
 def test_told_to_end_it_lets_a_run_end(env: dict[str, str], people: Server, tmp_path: Path) -> None:
     """SIGTERM while a run is under way: the run ends well, nothing new begins, the exit code is 0."""
     one = _connect(env, people, tmp_path)
@@ -132,17 +133,16 @@ def test_told_to_end_it_gives_back_a_run_that_does_not(env: dict[str, str], peop
 
 
 @pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
-def test_a_second_host_on_the_same_sqlite_is_refused(env: dict[str, str], people: Server, tmp_path: Path) -> None:
-    """It says ``host_running`` and exits 75, and the first works on."""
-    one = _connect(env, people, tmp_path)
+def test_a_second_host_on_the_same_sqlite_is_refused(env: dict[str, str], tmp_path: Path) -> None:
+    """It says ``host_running`` and exits 75, and the first goes on."""
     with serving(env, tmp_path / "said.log") as service:
-        service.await_run(one, 1)
         second = run("host", "serve", env=env)
         assert (second.returncode, second.stdout) == (75, "")
         assert "[host_running]" in second.stderr
-        assert service.sync(one)["status"] == "COMPLETED"
+        assert service.get("/v1/integrations")["items"] == []
 
 
+@pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 def test_a_port_that_is_taken_is_told(env: dict[str, str], people: Server, tmp_path: Path) -> None:
     """The error names address and port, exits 78, and no run was begun by it."""
     _connect(env, people, tmp_path)
@@ -155,6 +155,19 @@ def test_a_port_that_is_taken_is_told(env: dict[str, str], people: Server, tmp_p
     assert port in refused.stderr
     no_traceback(refused.stderr)
     assert json.loads(run("host", "runs", "authentik", "--json", env=env).stdout) == []
+
+
+def test_a_value_that_no_database_takes_is_told(env: dict[str, str], people: Server, tmp_path: Path) -> None:
+    """A number beyond all bounds and an argument that is no text end in a sentence and 78, never in a traceback."""
+    _connect(env, people, tmp_path)
+    for arguments in (
+        ["changes", "authentik", "9" * 20],
+        ["runs", "authentik", "--limit", "9" * 20],
+        ["changes", "authentik", "--search", "\udcff"],
+    ):
+        refused = run("host", *arguments, env=env)
+        assert (refused.returncode, refused.stdout) == (78, ""), arguments
+        assert "error: " in refused.stderr
 
 
 def _accounts(told: str) -> dict[str, Any]:

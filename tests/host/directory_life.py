@@ -160,6 +160,9 @@ class Life:
     def _some(self, things: list[Any]) -> list[Any]:
         return self._chance.sample(things, min(len(things), self._chance.randint(0, 3)))
 
+    def _most(self, things: list[Any]) -> list[Any]:
+        return [thing for thing in things if self._chance.random() < 0.9]
+
     def _new_name(self) -> str:
         self._names += 1
         return f"{self._chance.choice(['Sales', 'Ärzte', 'a', 'Z'])} {self._names}"
@@ -196,6 +199,9 @@ class Life:
             self._fake.inject(fault, nth=nth, times=self._chance.randint(1, 3))
         elif roll < 0.36:
             self._integration.kind = "object_level"
+            # Nearly all, so that no limit of the breaker would keep those from being removed who are not seen.
+            seen = [self._most(list(there)) for there in (self._directory.users, self._directory.groups)]
+            self._fake.token("object_level", visible_users=seen[0], visible_groups=seen[1])
         elif roll < 0.38:
             self._fake.tokens.permit("viewer")
         return True

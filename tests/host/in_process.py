@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from openlane_authentik import AuthentikIntegration, Schema, parse_credential
 from openlane_authentik.definition import definition
-from openlane_authentik.host.contract import Definition
 from openlane_authentik.host.database import reading
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation, SaveRequest, save
@@ -53,8 +52,7 @@ class InProcess:
 
 def with_definition(host: Host, *definitions: Any) -> Host:
     """Give the host as one where only these integrations are installed."""
-    known: dict[str, Definition] = {given.spec.id: given for given in definitions}
-    return replace(host, providers=Providers(known))
+    return replace(host, providers=Providers({given.spec.id: given for given in definitions}))
 
 
 def save_in_process(

@@ -56,9 +56,9 @@ def _lived(host: Host, clock: SimulatedClock) -> tuple[Host, str, dict[int, Any]
     for number in range(1, 13):
         for uid in chance.sample(sorted(script.accounts), 4):
             script.drop(uid)
-        for uid in chance.sample(range(40), 4):
-            script.accounts[f"u{uid:03}"] = {"display_name": f"Person {uid} of run {number}"}
-            script.memberships |= {(f"u{uid:03}", chance.choice(sorted(script.groups)))}
+        for who in chance.sample(range(40), 4):
+            script.accounts[f"u{who:03}"] = {"display_name": f"Person {who} of run {number}"}
+            script.memberships |= {(f"u{who:03}", chance.choice(sorted(script.groups)))}
         script.groups["g1"] = {"display_name": f"Group of run {number}"}
         clock.elapsed += 60
         run = sync_now(opened, saved.id)
@@ -101,7 +101,7 @@ def test_memberships_are_listed_by_account_and_by_group(host: Host, clock: Simul
     """Asked of one account or one group the list has its memberships and no other, with both ids in the record."""
     opened, installation_id, true, _ = _lived(host, clock)
     pairs = true[12][Schema.MEMBERSHIP]
-    uid = sorted(pairs)[0][0]
+    uid = min(pairs)[0]
     for which, expected in (
         ({"account": uid}, {pair for pair in pairs if pair[0] == uid}),
         ({"group": "g1"}, {pair for pair in pairs if pair[1] == "g1"}),
@@ -113,7 +113,7 @@ def test_memberships_are_listed_by_account_and_by_group(host: Host, clock: Simul
 
 
 def test_a_search_takes_every_character_as_it_is(host: Host, clock: SimulatedClock) -> None:
-    """Case does not matter in any script; %, _, / and \\ are characters like others; now and as of a run alike."""
+    """Case does not matter in any script; percent, underscore and slashes are characters like others, as of any run."""
     opened, script, saved = scripted(host)
     names = {
         "a": "Ünal ÖZTÜRK",
@@ -180,11 +180,11 @@ def test_changes_are_listed_by_run_record_and_kind(host: Host, clock: SimulatedC
 def test_what_does_not_exist_is_said_so(host: Host, clock: SimulatedClock) -> None:
     """A run that never was, and a mark of another list or of nobody's making, are refused, and not answered wrongly."""
     opened, installation_id, _, _ = _lived(host, clock)
-    for number in (0, 13):
-        with pytest.raises(UnknownRecordError, match=f"run {number}"):
-            list_records(opened.database, Schema.ACCOUNT, installation_id, as_of=number)
-        with pytest.raises(UnknownRecordError, match=f"run {number}"):
-            list(export(opened.database, installation_id, ExportFormat.CSV, as_of=number))
+    for never in (0, 13):
+        with pytest.raises(UnknownRecordError, match=f"run {never}"):
+            list_records(opened.database, Schema.ACCOUNT, installation_id, as_of=never)
+        with pytest.raises(UnknownRecordError, match=f"run {never}"):
+            list(export(opened.database, installation_id, ExportFormat.CSV, as_of=never))
     mark = list_records(opened.database, Schema.MEMBERSHIP, installation_id, limit=1).next
     huge = list_changes(opened.database, installation_id, limit=1).next
     assert huge is not None

@@ -4,16 +4,21 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from openlane_authentik.host import notify as notifying
 from openlane_authentik.host.host import Host
+from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.notify import notify
-from openlane_authentik.testing import Server
+from openlane_authentik.testing import Fault, Server
 from tests.host.support import connect_demo
+from tests.host.web_support import run_now
+from tests.host.webhook import listening, with_status
 
 
 @contextmanager
@@ -69,3 +74,54 @@ def test_a_webhook_that_does_not_answer_stops_nothing(
     notify(Host(changed, host.database, host.vault, host.providers, host.clock), "needs_attention", saved, {})
     assert "webhook_failed" in [record.message for record in caplog.records]
     assert not any("s3cret" in str(record.__dict__) for record in caplog.records)
+
+
+@pytest.mark.parametrize("answer", ["redirect", "refusal", "failure", "nothing", "half", "no HTTP"])
+def test_a_run_ends_alike_whatever_the_webhook_answers(
+    answer: str,
+    host: Host,
+    server: Server,
+    token: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that is refused is in the ledger and stops its schedule; it is told once, and no redirect is followed."""
+    monkeypatch.setattr(notifying, "_SECONDS", 0.2)
+    ended = threading.Event()
+
+    def in_silence(_handler: BaseHTTPRequestHandler) -> None:
+        ended.wait(30)
+
+    def half(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"half")
+
+    def no_http(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"what is this?\r\n\r\n")
+
+    answers = {
+        "redirect": with_status(307, location="/elsewhere"),
+        "refusal": with_status(403),
+        "failure": with_status(503),
+        "nothing": in_silence,
+        "half": half,
+        "no HTTP": no_http,
+    }
+    saved = connect_demo(host, server.url, token)
+    server.fake.inject(Fault.status(403, body=json.dumps({"detail": "Token invalid/expired"})), times=None)
+    with listening(answers[answer]) as listening_there:
+        webhook = SecretStr(f"{listening_there.url}s3cret")
+        failed = run_now(replace(host, settings=host.settings.model_copy(update={"webhook_url": webhook})), saved.id)
+        ended.set()
+    assert failed.error is not None
+    assert failed.error["code"] == "token_rejected"
+    shown = get_installation(host, saved.id)
+    assert (shown.status, shown.next_run_at) == ("ERRORED", None)
+    ((path, _, body),) = listening_there.told
+    assert path == "/s3cret"
+    assert json.loads(body)["installation"]["id"] == saved.id
+    assert "webhook_failed" in [record.message for record in caplog.records]
+    ours = [record for record in caplog.records if record.name == "openlane_authentik"]
+    assert not any("s3cret" in str(record.__dict__) for record in ours)

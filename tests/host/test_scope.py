@@ -1,12 +1,13 @@
 """What a filter or a switch drops has left the scope; only what the directory has no more was removed."""
 
+from typing import Any
+
 import pytest
 
 from openlane_authentik import Schema
 from openlane_authentik.emit.envelope import Removed
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.installations import Installation
 from openlane_authentik.testing import Directory, FakeAuthentik
 from tests.host.in_process import (
     InProcess,
@@ -30,22 +31,20 @@ EVERY_RUN_FULL = {"fullSyncIntervalSeconds": 0}
 class _Firm:
     """A host that syncs a small firm: two groups, staff in both, guests in the second."""
 
-    def __init__(
-        self, host: Host, clock: SimulatedClock, *, staff: int = 12, guests: int = 3, **request: object
-    ) -> None:
+    def __init__(self, host: Host, clock: SimulatedClock, *, staff: int = 12, guests: int = 3, **request: Any) -> None:
         self._clock = clock
         self.directory = Directory(clock=clock.now)
         self.fake = FakeAuthentik(self.directory, sleep=clock.sleep)
         self.everybody = self.directory.create_group("Everybody")
         self.sales = self.directory.create_group("Sales")
         self.fake.token()
-        self.people = {}
+        self.people: dict[str, int] = {}
         for number in range(staff):
             self._hire(f"staff-{number}", "internal", self.everybody, self.sales)
         for number in range(guests):
             self._hire(f"guest-{number}", "external", self.sales)
         self.host = with_definition(host, InProcess(self.fake, clock))
-        self.saved: Installation = save_in_process(self.host, self.fake, **request)
+        self.saved = save_in_process(self.host, self.fake, **request)
 
     def _hire(self, name: str, kind: str, *groups: str) -> None:
         self.people[name] = self.directory.create_user(username=name, name=name, type=kind, groups=groups)
@@ -54,7 +53,7 @@ class _Firm:
         uid: str = self.directory.users[self.people[name]]["uid"]
         return uid
 
-    def save(self, **request: object) -> None:
+    def save(self, **request: Any) -> None:
         save_in_process(self.host, self.fake, installation_id=self.saved.id, **request)
 
     def sync(self) -> dict[tuple[str, str, str], str]:

@@ -55,12 +55,10 @@ class Truth:
         directory, keys = self._directory, self._keys(self._keep)
         users = {user["uid"]: user for user in directory.users.values()}
         groups = directory.groups
+        members = {pk: len(set(directory.memberships.lefts_of(pk))) for pk in groups}
         return {
             Schema.ACCOUNT: {(uid, ""): _account(users[uid]) for uid, _ in keys[Schema.ACCOUNT]},
-            Schema.GROUP: {
-                (pk, ""): _group(groups[pk], len(set(directory.memberships.lefts_of(pk))))
-                for pk, _ in keys[Schema.GROUP]
-            },
+            Schema.GROUP: {(pk, ""): _group(groups[pk], members[pk]) for pk, _ in keys[Schema.GROUP]},
             Schema.MEMBERSHIP: {key: {"role": "MEMBER"} for key in keys[Schema.MEMBERSHIP]},
         }
 

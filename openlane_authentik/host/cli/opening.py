@@ -10,7 +10,7 @@ import httpx
 import sqlalchemy as sa
 
 from openlane_authentik.host.configuration import HostSettings, load_settings
-from openlane_authentik.host.errors import ConflictError, HostSettingError, UnknownRecordError
+from openlane_authentik.host.errors import ConflictError, HostSettingError, InvalidRequestError, UnknownRecordError
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import Installation, list_installations
 from openlane_authentik.log import configure_logging
@@ -24,6 +24,7 @@ def opened_host(*, service: bool = False) -> Iterator[Host]:
 
     Raises:
         HostError: See ``load_settings`` and ``open_host``.
+        InvalidRequestError: The command was given a text or a number that the database does not take.
     """
     settings = load_settings()
     known = known_secrets(settings)
@@ -34,6 +35,9 @@ def opened_host(*, service: bool = False) -> Iterator[Host]:
         host.vault.opened.update(known)
         configure_log(host.vault.opened, service=service)
         yield host
+    except (sa.exc.DataError, OverflowError, UnicodeEncodeError):
+        # Numbers beyond all bounds, and arguments that are no text.
+        raise InvalidRequestError("the database cannot hold a value that was given") from None
     finally:
         host.close()
 

@@ -66,7 +66,7 @@ def _end(held: sa.Connection, row: Any, reason: dict[str, str], moment: datetime
         runs.close_run(held, run_id, DisconnectedError("the installation was disconnected"), moment)
     held.execute(
         attention.update()
-        .where(attention.c.installation_id == row.id, attention.c.status == "open")
+        .where(attention.c.installation_id == row.id, attention.c.status.in_(("open", "confirmed")))
         .values(status="dismissed", decided_at=now)
     )
 

@@ -7,6 +7,7 @@ from openlane_authentik.host.runs.claims import (
     claim,
     find_claimed,
     hold,
+    lock_installation,
     renew_attempt,
     wait_briefly,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "give_back",
     "hold",
     "list_runs",
+    "lock_installation",
     "renew_attempt",
     "request_run",
     "settle_installation",

@@ -14,6 +14,7 @@ from openlane_authentik.host.store.history import check_run_number, directory, m
 from openlane_authentik.host.tables import change
 
 MOST_ROWS: Final = 1_000
+CHANGE_KINDS: Final = ("added", "changed", "returned", "removed", "left_scope")
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -146,8 +147,10 @@ def list_changes(
     """Give a page of the change log: of one run, of one record, or all; the oldest line first unless said otherwise.
 
     Raises:
-        InvalidRequestError: ``after`` is of no page.
+        InvalidRequestError: There is no such kind of change, or ``after`` is of no page.
     """
+    if kind is not None and kind not in CHANGE_KINDS:
+        raise InvalidRequestError(f"a change is one of {', '.join(CHANGE_KINDS)}")
     columns = change.c
     statement = sa.select(change).where(columns.installation_id == installation_id)
     wanted = {"run_id": run_id, "schema": schema and schema.value, "kind": kind, "external_id": external_id}
