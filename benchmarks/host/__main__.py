@@ -17,8 +17,8 @@ from benchmarks.__main__ import groups_for
 from benchmarks.host import __doc__ as description
 from benchmarks.host.job import DELTA, FIRST, FULL, Job, Taken
 from benchmarks.lab import FakeServer
-from openlane_authentik.host.database import open_database
-from openlane_authentik.host.migrate import migrate
+from openlane_authentik.host.database.connections import open_database
+from openlane_authentik.host.database.migrate import migrate
 
 _USERS: Final = 100_000
 _QUIET: Final = "delta, unchanged"

@@ -14,10 +14,10 @@ from openlane_authentik.definition import definition
 from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
 from openlane_authentik.host import runs, sync
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import SaveRequest, list_installations, save
-from openlane_authentik.host.tables import installation
 
 FIRST: Final = "first sync"
 FULL: Final = "full, unchanged"

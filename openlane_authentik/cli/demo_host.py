@@ -20,12 +20,12 @@ from openlane_authentik.host import runs, sync
 from openlane_authentik.host.cli.names import names_of
 from openlane_authentik.host.cli.tables import changes_table, say, tell_run
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import reading
-from openlane_authentik.host.engine import Engine
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.errors import RunLostError
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import SaveRequest, save
 from openlane_authentik.host.runs import Run
+from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.store.lists import list_changes
 from openlane_authentik.settings import UserInput
 from openlane_authentik.testing import Directory, Server

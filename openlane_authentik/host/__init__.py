@@ -2,9 +2,9 @@
 
 A run's way, from the moment it is due to the moment it is seen:
 
-    tick            what is due becomes a run of the ledger (runs/), and goes into the queue
-    queue           DBOS gives it to one worker
-    engine          that worker: works, says that it lives, stops what is no longer its own
+    scheduling/     tick: what is due becomes a run of the ledger (runs/), and goes into the queue
+                    queue: DBOS gives it to one worker
+                    engine: that worker works, says that it lives, stops what is no longer its own
     sync            claims the run, opens the credential (vault), collects (contract: the integration)
     store/staging   holds what the integration emits, seen by nobody
     store/take_over one transaction: who is no more (store/endings), whether an operator must look (store/breaker),
@@ -16,7 +16,8 @@ Around it:
     attention       the operator's word on removals
     store/lists, history, export   what is read: now, or as of any past run
     web/, cli/      the API, the pages, the command
-    tables, database, migrate      SQLite or PostgreSQL, the same statements on both
+    database/       SQLite or PostgreSQL, the same statements on both
+    vault/          what credentials are sealed with
 
 The host knows an integration by its definition and entry point only.
 """

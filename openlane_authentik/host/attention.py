@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import attention, attention_record
 from openlane_authentik.host.errors import ConflictError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.breaker import CONFIRMED, DISMISSED, OPEN
 from openlane_authentik.host.store.history import directory
-from openlane_authentik.host.tables import attention, attention_record
 from openlane_authentik.log import get_logger
 
 _log = get_logger()

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import Clock, SystemClock, rfc3339
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import SQLITE, open_database
+from openlane_authentik.host.database.connections import SQLITE, open_database
+from openlane_authentik.host.database.migrate import check_revision, migrate, revision
 from openlane_authentik.host.errors import HostSettingError
-from openlane_authentik.host.migrate import check_revision, migrate, revision
 from openlane_authentik.host.providers import Providers
 from openlane_authentik.host.vault import Vault, open_vault
 

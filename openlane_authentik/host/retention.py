@@ -6,10 +6,10 @@ from typing import Final
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import run_attempt, sync_run
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import ACTIVE
-from openlane_authentik.host.tables import run_attempt, sync_run
 from openlane_authentik.log import get_logger
 
 # So few at a time, that nobody waits for long.

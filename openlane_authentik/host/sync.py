@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from openlane_authentik.errors import DeadlineError, IntegrationError
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation, read_credential

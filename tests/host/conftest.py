@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import open_database
+from openlane_authentik.host.database.connections import open_database
+from openlane_authentik.host.database.migrate import migrate
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.migrate import migrate
 from openlane_authentik.testing import Directory, FakeAuthentik, Server, serve
 from tests.support import SimulatedClock
 

@@ -25,10 +25,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
-from openlane_authentik.host import database, queue, sync
+from openlane_authentik.host import sync
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.engine import Engine
+from openlane_authentik.host.database import connections as database
 from openlane_authentik.host.host import Host, open_host
+from openlane_authentik.host.scheduling import queue
+from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.store import changes, staging
 
 REQUESTS: Final = "collect"

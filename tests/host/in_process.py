@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from openlane_authentik import AuthentikIntegration, Schema, parse_credential
 from openlane_authentik.definition import definition
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation, SaveRequest, save
 from openlane_authentik.host.providers import Providers

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import ClaimedRun, complete_run, settle_installation
-from openlane_authentik.host.tables import installation
 
 LONG_AGO = datetime(2016, 1, 1, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from openlane_authentik.definition import definition
 from openlane_authentik.host import runs
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import Installation, SaveRequest, read_credential, save
-from openlane_authentik.host.tables import installation
 
 AUTHENTIK = definition.spec.id
 ORGANISATION = "org-1"

@@ -18,14 +18,14 @@ from openlane_authentik import Schema
 from openlane_authentik.host import runs
 from openlane_authentik.host.cli.working import request, see_through
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import open_database, reading
+from openlane_authentik.host.database.connections import open_database, reading
+from openlane_authentik.host.database.migrate import migrate
 from openlane_authentik.host.errors import KeyMissingError, VaultError, WrongKeyError
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import get_installation, list_installations
-from openlane_authentik.host.migrate import migrate
-from openlane_authentik.host.rotation import rotate
+from openlane_authentik.host.installations.rotation import rotate
 from openlane_authentik.host.runs import Run
-from openlane_authentik.host.workers import beat
+from openlane_authentik.host.scheduling.workers import beat
 from openlane_authentik.testing import Fault, Server
 from tests.e2e.command import run
 from tests.host.conftest import MakeDatabase

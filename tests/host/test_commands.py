@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from openlane_authentik.host.keys import GivenKeys, new_key
 from openlane_authentik.host.vault import Vault
+from openlane_authentik.host.vault.keys import GivenKeys, new_key
 from openlane_authentik.testing import Server
 from tests.e2e.command import environment, run, start
 from tests.host.conftest import MakeDatabase

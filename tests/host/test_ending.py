@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import attention, sync_run
 from openlane_authentik.host.errors import (
     DisconnectedError,
     InvalidRequestError,
@@ -21,7 +22,6 @@ from openlane_authentik.host.installations import (
     save,
 )
 from openlane_authentik.host.providers import Providers
-from openlane_authentik.host.tables import attention, sync_run
 from openlane_authentik.testing import Server
 from tests.host.support import (
     AUTHENTIK,

@@ -16,8 +16,8 @@ from openlane_authentik.clock import SystemClock, rfc3339
 from openlane_authentik.errors import TokenRejectedError
 from openlane_authentik.host import runs
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import open_database, reading, transaction
-from openlane_authentik.host.engine import Engine
+from openlane_authentik.host.database.connections import open_database, reading, transaction
+from openlane_authentik.host.database.tables import run_attempt, sync_run, worker
 from openlane_authentik.host.errors import (
     DatabaseUnreachableError,
     DisconnectedError,
@@ -25,9 +25,9 @@ from openlane_authentik.host.errors import (
     HostSettingError,
 )
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.queue import check_sqlite
 from openlane_authentik.host.runs import ClaimedRun
-from openlane_authentik.host.tables import run_attempt, sync_run, worker
+from openlane_authentik.host.scheduling.engine import Engine
+from openlane_authentik.host.scheduling.queue import check_sqlite
 from tests.host.running import add_installation, end_well, look_at, look_up, wait_until
 
 POSTGRESQL_ONLY = pytest.mark.parametrize("make_database", ["postgresql"], indirect=True)

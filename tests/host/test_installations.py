@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from openlane_authentik.errors import BaseUrlError, FilterError
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import sync_run
 from openlane_authentik.host.errors import (
     ConflictError,
     InvalidRequestError,
@@ -26,7 +27,6 @@ from openlane_authentik.host.installations import (
     read_credential,
     save,
 )
-from openlane_authentik.host.tables import sync_run
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.testing import Fault, Server
 from tests.host.support import (

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import attention, change, run_attempt, sync_run, worker
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.tables import attention, change, run_attempt, sync_run, worker
 from tests.host.killing import Place, Source, Workers, count_points, serving_source
 from tests.host.running import LONG_AGO, look_up, wait_until
 from tests.host.support import connect_demo, put

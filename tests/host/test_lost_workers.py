@@ -11,10 +11,8 @@ from typing import Any, Final
 import pytest
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import transaction
-from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.installations import disconnect, read_credential
-from openlane_authentik.host.tables import (
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import (
     account,
     change,
     group,
@@ -25,6 +23,8 @@ from openlane_authentik.host.tables import (
     sync_run,
     worker,
 )
+from openlane_authentik.host.host import Host, open_host
+from openlane_authentik.host.installations import disconnect, read_credential
 from tests.host.doomed_worker import OVER
 from tests.host.killing import Place, Source, Workers, count_points, serving_source
 from tests.host.running import look_up, wait_until

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import disconnect
-from openlane_authentik.host.workers import beat
+from openlane_authentik.host.scheduling.workers import beat
 from openlane_authentik.testing import Server
 from tests.host.support import connect_demo
 from tests.host.web_support import Web, run_now, serving

@@ -9,14 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import open_database, transaction
+from openlane_authentik.host.database.connections import open_database, transaction
+from openlane_authentik.host.database.migrate import migrate
+from openlane_authentik.host.database.tables import metadata
 from openlane_authentik.host.errors import (
     DatabaseUnreachableError,
     SchemaError,
 )
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.migrate import migrate
-from openlane_authentik.host.tables import metadata
 from tests.host.support import (
     dump,
 )

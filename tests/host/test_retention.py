@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import reading, transaction
-from openlane_authentik.host.engine import Engine
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import change, installation, run_attempt, sync_run
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.retention import forget_run_details
 from openlane_authentik.host.runs import Run, get_run
+from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.sync import execute
-from openlane_authentik.host.tables import change, installation, run_attempt, sync_run
 from openlane_authentik.testing import Server
 from tests.host.support import connect_demo, dump
 from tests.support import START, SimulatedClock

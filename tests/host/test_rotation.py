@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
-from openlane_authentik.host import rotation
 from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.host.errors import (
     HostSettingError,
     WrongKeyError,
 )
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.installations import read_credential
-from openlane_authentik.host.keys import KeyFile
-from openlane_authentik.host.rotation import rotate
+from openlane_authentik.host.installations import read_credential, rotation
+from openlane_authentik.host.installations.rotation import rotate
 from openlane_authentik.host.vault import Vault
+from openlane_authentik.host.vault.keys import KeyFile
 from openlane_authentik.testing import Server
 from tests.host.support import (
     connect_demo,
@@ -124,7 +123,7 @@ def test_a_key_file_that_is_cut_off_while_it_is_written_is_the_old_one(
         raise OSError(28, "no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr("openlane_authentik.host.keys.os.fsync", full)
+        patched.setattr("openlane_authentik.host.vault.keys.os.fsync", full)
         with pytest.raises(HostSettingError, match="cannot be written"):
             rotate(host)
     assert settings.key_file.read_bytes() == before

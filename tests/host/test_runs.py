@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.errors import DeadlineError, IntegrationError, ServerUnavailableError, TokenRejectedError
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation, run_attempt, sync_run
 from openlane_authentik.host.errors import ConflictError, DisconnectedError, RunLostError, UnknownRecordError
 from openlane_authentik.host.runs import ClaimedRun, Outcome, Trigger
-from openlane_authentik.host.tables import installation, run_attempt, sync_run
 from tests.host.running import add_installation, look_at, look_up
 from tests.support import START
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openlane_authentik.host.schedule import (
+from openlane_authentik.host.runs.schedule import (
     ALWAYS_FULL,
     FIRST_INTERVAL,
     INCREMENTAL,

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from openlane_authentik.definition import definition
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.keys import new_key
+from openlane_authentik.host.vault.keys import new_key
 from openlane_authentik.host.web.app import OPERATIONS
 from openlane_authentik.host.web.pages import PAGES
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault, Server, serve

@@ -9,7 +9,7 @@ from openlane_authentik import Envelope, Schema
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.errors import IntegrationError, Recovery
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.sync import SUPERSEDED, execute
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault

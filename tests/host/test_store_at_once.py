@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from openlane_authentik import Schema
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import change, sync_run
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.staging import Staging
 from openlane_authentik.host.sync import execute
-from openlane_authentik.host.tables import change, sync_run
 from tests.host.in_process import stored, sync_now
 from tests.host.scripted import Script, scripted
 from tests.host.support import request_run, row_of

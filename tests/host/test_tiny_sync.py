@@ -8,7 +8,7 @@ import pytest
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host import runs, sync
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import SaveRequest, save
 from openlane_authentik.host.providers import Providers

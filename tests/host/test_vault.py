@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import (
     ForeignCredentialError,
     HostSettingError,
@@ -24,9 +25,8 @@ from openlane_authentik.host.errors import (
 )
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import check_health, read_credential
-from openlane_authentik.host.keys import KeyFile
-from openlane_authentik.host.rotation import rotate
-from openlane_authentik.host.tables import installation
+from openlane_authentik.host.installations.rotation import rotate
+from openlane_authentik.host.vault.keys import KeyFile
 from openlane_authentik.log import configure_logging
 from openlane_authentik.testing import Server
 from tests.host.support import (

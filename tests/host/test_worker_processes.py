@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation, run_attempt, sync_run, worker
 from openlane_authentik.host.host import Host, open_host
-from openlane_authentik.host.tables import installation, run_attempt, sync_run, worker
 from tests.host.running import add_installation, look_at, look_up, wait_until
 
 SQLITE_ONLY = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)

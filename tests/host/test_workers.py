@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation, run_attempt, sync_run, worker
 from openlane_authentik.host.errors import HostBusyError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import ClaimedRun
-from openlane_authentik.host.tables import installation, run_attempt, sync_run, worker
-from openlane_authentik.host.tick import Waiting, tick
-from openlane_authentik.host.workers import (
+from openlane_authentik.host.scheduling.tick import Waiting, tick
+from openlane_authentik.host.scheduling.workers import (
     attempts_of,
     beat,
     live_workers,

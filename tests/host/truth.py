@@ -7,11 +7,19 @@ from typing import Any, Final
 import msgspec
 
 from openlane_authentik import AuthentikIntegration, Schema, parse_credential
+from openlane_authentik.host.database.tables import (
+    account,
+    attention,
+    change,
+    group,
+    installation,
+    membership,
+    sync_run,
+)
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import ACTIVE
 from openlane_authentik.host.store.kinds import KINDS
 from openlane_authentik.host.store.lists import list_records
-from openlane_authentik.host.tables import account, attention, change, group, installation, membership, sync_run
 from tests.host.killing import Source
 from tests.host.running import look_up
 from tests.support import KeepingSink

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from openlane_authentik.host import runs, sync
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import Run
 from openlane_authentik.host.web import create_app

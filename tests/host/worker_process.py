@@ -17,10 +17,10 @@ from typing import Any
 
 from openlane_authentik.host import runs
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.engine import Engine
 from openlane_authentik.host.errors import HostBusyError, RunLostError
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.runs import ClaimedRun
+from openlane_authentik.host.scheduling.engine import Engine
 from tests.host.running import end_well
 
 

@@ -21,14 +21,14 @@ from openlane_authentik.host.cli.tables import (
     tell_run,
     tell_trouble,
 )
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import sync_run
 from openlane_authentik.host.errors import InvalidRequestError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import list_installations
 from openlane_authentik.host.runs import Run
 from openlane_authentik.host.store.export import ExportFormat, export
 from openlane_authentik.host.store.lists import list_changes
-from openlane_authentik.host.tables import sync_run
 from openlane_authentik.terminal import open_console, print_json
 
 

@@ -7,10 +7,10 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import account, group
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.lists import Change
-from openlane_authentik.host.tables import account, group
 
 _TABLES: Final = ((Schema.ACCOUNT, account), (Schema.GROUP, group))
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from openlane_authentik.host import sync
 from openlane_authentik.host.cli.opening import opened_host
 from openlane_authentik.host.cli.tables import say
-from openlane_authentik.host.engine import Engine
+from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.web import create_app, load_api_token
 from openlane_authentik.host.web.server import listen, make_server
 from openlane_authentik.log import get_logger

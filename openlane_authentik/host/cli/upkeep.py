@@ -3,10 +3,10 @@
 from openlane_authentik.host.cli.opening import configure_log, known_secrets, opened_host
 from openlane_authentik.host.cli.tables import say
 from openlane_authentik.host.configuration import load_settings
-from openlane_authentik.host.database import open_database
-from openlane_authentik.host.keys import KeyFile
-from openlane_authentik.host.migrate import migrate, revision
-from openlane_authentik.host.rotation import rotate
+from openlane_authentik.host.database.connections import open_database
+from openlane_authentik.host.database.migrate import migrate, revision
+from openlane_authentik.host.installations.rotation import rotate
+from openlane_authentik.host.vault.keys import KeyFile
 from openlane_authentik.terminal import open_console
 
 

@@ -11,16 +11,16 @@ from typing import Final
 from openlane_authentik import errors
 from openlane_authentik.errors import IntegrationError, Recovery
 from openlane_authentik.host import runs, sync
-from openlane_authentik.host.attempts import Attempts
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import say, tell_run, tell_trouble
-from openlane_authentik.host.database import SQLITE, reading, transaction
+from openlane_authentik.host.database.connections import SQLITE, reading, transaction
 from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError, RunInterruptedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.runs import Run
-from openlane_authentik.host.workers import (
+from openlane_authentik.host.scheduling.attempts import Attempts
+from openlane_authentik.host.scheduling.workers import (
     BEAT_SECONDS,
     beat,
     live_workers,

@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.tables import installation
 
 
 def read_checkpoint(host: Host, installation_id: str) -> bytes | None:

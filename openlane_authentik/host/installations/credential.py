@@ -4,10 +4,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import DisconnectedError, UnknownRecordError, WrongKeyError
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.tables import installation
 
 
 def read_credential(host: Host, installation_id: str) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import attention, installation
 from openlane_authentik.host.errors import DisconnectedError, UnknownProviderError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.primary import hold_organisation, without_mark
 from openlane_authentik.host.installations.views import Installation, InstallationStatus, view_within
-from openlane_authentik.host.tables import attention, installation
 from openlane_authentik.log import get_logger
 
 _log = get_logger()

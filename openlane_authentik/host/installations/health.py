@@ -5,12 +5,12 @@ from typing import Any
 
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.host.contract import HealthReport, Integration
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import CollectionFailedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.credential import read_credential
 from openlane_authentik.host.installations.views import Installation, get_installation
-from openlane_authentik.host.tables import installation
 
 
 async def check_health(host: Host, installation_id: str) -> Installation:

@@ -4,8 +4,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import POSTGRESQL
-from openlane_authentik.host.tables import installation
+from openlane_authentik.host.database.connections import POSTGRESQL
+from openlane_authentik.host.database.tables import installation
 
 # The key of the user input, and so of the form, that marks an installation.
 PRIMARY: Final = "primaryDirectory"

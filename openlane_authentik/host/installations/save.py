@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.host.contract import Definition, Integration
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import (
     CollectionFailedError,
     ConflictError,
@@ -26,8 +27,7 @@ from openlane_authentik.host.installations.forms import check_form, fill_in
 from openlane_authentik.host.installations.health import examine
 from openlane_authentik.host.installations.primary import PRIMARY, hold_organisation, resign_others
 from openlane_authentik.host.installations.views import Installation, InstallationStatus, view_within
-from openlane_authentik.host.schedule import FIRST_INTERVAL
-from openlane_authentik.host.tables import installation, sync_run
+from openlane_authentik.host.runs.schedule import FIRST_INTERVAL
 from openlane_authentik.log import get_logger
 
 _INSTANCE: Final = "directoryInstanceId"

@@ -6,10 +6,10 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.tables import installation
 
 
 class InstallationStatus(StrEnum):

@@ -11,9 +11,9 @@ from typing import Final, Literal
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import POSTGRESQL, transaction
+from openlane_authentik.host.database.connections import POSTGRESQL, transaction
+from openlane_authentik.host.database.tables import installation, run_attempt, sync_run
 from openlane_authentik.host.errors import RunLostError
-from openlane_authentik.host.tables import installation, run_attempt, sync_run
 
 ACTIVE: Final = ("PENDING", "RUNNING")
 _BRIEFLY_SECONDS: Final = 2

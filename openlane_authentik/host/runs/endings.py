@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.errors import DeadlineError, IntegrationError, Recovery
-from openlane_authentik.host.database import transaction
+from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.database.tables import installation, run_attempt, sync_run
 from openlane_authentik.host.errors import RunLostError
 from openlane_authentik.host.runs.claims import (
     ACTIVE,
@@ -19,14 +20,13 @@ from openlane_authentik.host.runs.claims import (
     lock_installation,
     wait_briefly,
 )
-from openlane_authentik.host.schedule import (
+from openlane_authentik.host.runs.schedule import (
     bounds_of,
     due_after_failure,
     due_after_run,
     interval_after_failure,
     interval_after_run,
 )
-from openlane_authentik.host.tables import installation, run_attempt, sync_run
 
 # A run that takes its worker down each time must not take them down for ever.
 MOST_LOST: Final = 5

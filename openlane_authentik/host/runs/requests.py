@@ -7,10 +7,10 @@ from typing import Final, Literal
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import insert
+from openlane_authentik.host.database.connections import insert
+from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import ConflictError, UnknownRecordError
 from openlane_authentik.host.runs.claims import ACTIVE
-from openlane_authentik.host.tables import installation, sync_run
 
 Trigger = Literal["schedule", "manual", "save"]
 _STOPPED: Final = {

@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from openlane_authentik.host.database.tables import run_attempt, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
-from openlane_authentik.host.tables import run_attempt, sync_run
 
 
 class Attempt(msgspec.Struct, frozen=True, rename="camel"):

@@ -9,9 +9,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.database.tables import attention, attention_record
 from openlane_authentik.host.store.endings import REMOVED
 from openlane_authentik.host.store.kinds import KINDS, ending
-from openlane_authentik.host.tables import attention, attention_record
 
 OPEN: Final = "open"
 CONFIRMED: Final = "confirmed"

@@ -8,8 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.database.tables import change
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
-from openlane_authentik.host.tables import change
 
 ADDED: Final = "added"
 CHANGED: Final = "changed"

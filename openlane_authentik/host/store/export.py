@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.store.history import check_run_number, directory
 
 _ROWS: Final = 2_000

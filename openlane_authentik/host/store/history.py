@@ -10,9 +10,9 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
+from openlane_authentik.host.database.tables import change, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.store.kinds import KINDS
-from openlane_authentik.host.tables import change, sync_run
 
 # Of an episode; unknown of the past, whose later confirmations have been written over.
 SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at")

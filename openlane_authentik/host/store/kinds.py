@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host import tables
+from openlane_authentik.host.database import tables
 
 # Their keys are indexed when all rows are in, which is many times quicker than one by one: see ``staging``.
 staged: Final = sa.MetaData()

@@ -8,10 +8,10 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import change
 from openlane_authentik.host.errors import InvalidRequestError
 from openlane_authentik.host.store.history import check_run_number, directory, mapped
-from openlane_authentik.host.tables import change
 
 MOST_ROWS: Final = 1_000
 CHANGE_KINDS: Final = ("added", "changed", "returned", "removed", "left_scope")

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
-from openlane_authentik.host.database import POSTGRESQL, connection
+from openlane_authentik.host.database.connections import POSTGRESQL, connection
 from openlane_authentik.host.errors import CollectionFailedError
 from openlane_authentik.host.store import kinds
 from openlane_authentik.host.store.kinds import KINDS

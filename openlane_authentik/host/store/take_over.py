@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.emit.envelope import PayloadSetClosing, Schema, SyncRun
 from openlane_authentik.host import runs
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.runs import ClaimedRun
 from openlane_authentik.host.store.breaker import Limits, check_removals, raise_attention, settle_attention
 from openlane_authentik.host.store.changes import (
@@ -25,7 +26,6 @@ from openlane_authentik.host.store.changes import (
 from openlane_authentik.host.store.endings import end_episodes, find_endings, proven
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
 from openlane_authentik.host.store.staging import Staging
-from openlane_authentik.host.tables import installation
 
 
 def take_over(claimed: ClaimedRun, staging: Staging, run: SyncRun, checkpoint: bytes | None, clock: Clock) -> bool:

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from openlane_authentik.host import attention, runs
 from openlane_authentik.host.contract import HEALTH_CHECK
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.errors import ConflictError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import (

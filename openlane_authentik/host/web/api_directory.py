@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.store.export import ExportFormat, export

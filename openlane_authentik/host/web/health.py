@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
+from openlane_authentik.host.database.migrate import check_revision
 from openlane_authentik.host.errors import DatabaseUnreachableError
-from openlane_authentik.host.migrate import check_revision
 from openlane_authentik.host.web.routes import Answer, Call, Operation
 
 _SECONDS: Final = 5.0

@@ -8,11 +8,11 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import change
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.history import directory
 from openlane_authentik.host.store.lists import Change
-from openlane_authentik.host.tables import change
 
 # By (schema, id), the name.
 Names = dict[tuple[str, str], str]

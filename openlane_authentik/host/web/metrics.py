@@ -14,13 +14,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import attention, installation, sync_run
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import InstallationStatus
+from openlane_authentik.host.scheduling.workers import live_workers
 from openlane_authentik.host.store.breaker import OPEN
-from openlane_authentik.host.tables import attention, installation, sync_run
 from openlane_authentik.host.web.routes import Answer, Call, Operation
-from openlane_authentik.host.workers import live_workers
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _RUN_STATUSES: Final = ("PENDING", "RUNNING", "COMPLETED", "FAILED")

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host import attention, runs
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.database.tables import attention as questions
 from openlane_authentik.host.errors import UnknownProviderError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import (
@@ -21,7 +22,6 @@ from openlane_authentik.host.installations import (
 from openlane_authentik.host.runs import Run
 from openlane_authentik.host.store.breaker import OPEN
 from openlane_authentik.host.store.history import directory
-from openlane_authentik.host.tables import attention as questions
 from openlane_authentik.host.web.api import ask_for_sync
 from openlane_authentik.host.web.shapes import After, Asked
 from openlane_authentik.host.web.views import Page, View

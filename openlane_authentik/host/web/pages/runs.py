@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from openlane_authentik.host import runs
-from openlane_authentik.host.database import reading
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.web.api_directory import changes

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from openlane_authentik.host.tables import metadata
+from openlane_authentik.host.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
-from openlane_authentik.host.database import POSTGRESQL, SQLITE
+from openlane_authentik.host.database.connections import POSTGRESQL, SQLITE
 from openlane_authentik.host.errors import HostSettingError
 from openlane_authentik.host.runs import renew_attempt
-from openlane_authentik.host.tick import Waiting
-from openlane_authentik.host.workers import Attempted, live_workers
+from openlane_authentik.host.scheduling.tick import Waiting
+from openlane_authentik.host.scheduling.workers import Attempted, live_workers
 
 if TYPE_CHECKING:
     from openlane_authentik.host.host import Host

@@ -5,12 +5,12 @@ A crash between any two steps leaves a database that opens, and the next rotatio
 
 import sqlalchemy as sa
 
-from openlane_authentik.host.database import connection, transaction
+from openlane_authentik.host.database.connections import connection, transaction
+from openlane_authentik.host.database.tables import host_fact, installation
 from openlane_authentik.host.errors import VaultError
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.keys import KeyFile, new_key
-from openlane_authentik.host.tables import host_fact, installation
 from openlane_authentik.host.vault import PROOF, Vault
+from openlane_authentik.host.vault.keys import KeyFile, new_key
 from openlane_authentik.log import get_logger
 
 _log = get_logger()

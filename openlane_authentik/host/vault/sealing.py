@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from openlane_authentik.host.configuration import HostSettings
-from openlane_authentik.host.database import connection, insert, transaction
+from openlane_authentik.host.database.connections import connection, insert, transaction
+from openlane_authentik.host.database.tables import host_fact
 from openlane_authentik.host.errors import ForeignCredentialError, KeyMissingError, WrongKeyError
-from openlane_authentik.host.keys import GivenKeys, KeyFile, Keys, new_key
-from openlane_authentik.host.tables import host_fact
+from openlane_authentik.host.vault.keys import GivenKeys, KeyFile, Keys, new_key
 
 PROOF: Final = "vault_proof"
 _SHORTEST_SECRET: Final = 4

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import DatabaseUnreachableError
 from openlane_authentik.host.runs import ACTIVE, request_run, wait_briefly
-from openlane_authentik.host.tables import installation, sync_run
 
 if TYPE_CHECKING:
     from openlane_authentik.host.host import Host

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 import structlog
 
 from openlane_authentik.errors import DeadlineError, IntegrationError
-from openlane_authentik.host.database import reading, transaction
+from openlane_authentik.host.database.connections import reading, transaction
+from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
 from openlane_authentik.host.runs import fail_run, find_claimed, give_back
-from openlane_authentik.host.tables import installation, sync_run
-from openlane_authentik.host.workers import Attempted, attempts_of, taken_away
+from openlane_authentik.host.scheduling.workers import Attempted, attempts_of, taken_away
 from openlane_authentik.log import get_logger
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from openlane_authentik.host.database import connection, transaction
+from openlane_authentik.host.database.connections import connection, transaction
 from openlane_authentik.host.errors import SchemaError
 
 _STEPS: Final = Path(__file__).parent / "migrations"

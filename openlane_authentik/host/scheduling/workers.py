@@ -18,10 +18,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from openlane_authentik.clock import Clock, rfc3339
-from openlane_authentik.host.database import POSTGRESQL, SQLITE, insert, reading, transaction
+from openlane_authentik.host.database.connections import POSTGRESQL, SQLITE, insert, reading, transaction
+from openlane_authentik.host.database.tables import run_attempt, sync_run, worker
 from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError
 from openlane_authentik.host.runs import give_back
-from openlane_authentik.host.tables import run_attempt, sync_run, worker
 from openlane_authentik.log import get_logger
 
 if TYPE_CHECKING:

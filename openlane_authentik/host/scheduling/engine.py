@@ -9,13 +9,21 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from openlane_authentik.host.attempts import Attempts, Execute
-from openlane_authentik.host.database import SQLITE
+from openlane_authentik.host.database.connections import SQLITE
 from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError
-from openlane_authentik.host.queue import RunQueue, check_sqlite
 from openlane_authentik.host.retention import forget_run_details
-from openlane_authentik.host.tick import tick
-from openlane_authentik.host.workers import BEAT_SECONDS, beat, new_worker_id, only_worker, reap, reap_all, sign_off
+from openlane_authentik.host.scheduling.attempts import Attempts, Execute
+from openlane_authentik.host.scheduling.queue import RunQueue, check_sqlite
+from openlane_authentik.host.scheduling.tick import tick
+from openlane_authentik.host.scheduling.workers import (
+    BEAT_SECONDS,
+    beat,
+    new_worker_id,
+    only_worker,
+    reap,
+    reap_all,
+    sign_off,
+)
 from openlane_authentik.log import get_logger
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Where everything is stored: connections, tables, and their history of steps."""
