@@ -81,6 +81,7 @@ def hold(tmp_path: Path) -> Path:
 
 
 @POSTGRESQL_ONLY
+@pytest.mark.soak
 def test_run_of_a_killed_worker_is_taken_over(host: Host, start_worker: StartWorker, records: Path, hold: Path) -> None:
     """With the settings as they are shipped, another worker has taken the run over within 30 seconds."""
     add_installation(host.database)
@@ -98,6 +99,7 @@ def test_run_of_a_killed_worker_is_taken_over(host: Host, start_worker: StartWor
 
 
 @POSTGRESQL_ONLY
+@pytest.mark.soak
 def test_frozen_worker_that_wakes_up_late_changes_nothing(
     host: Host, start_worker: StartWorker, records: Path, hold: Path
 ) -> None:
