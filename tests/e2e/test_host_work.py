@@ -21,7 +21,7 @@ _REFUSED = json.dumps({"detail": "Token invalid/expired"})
     [(Fault.status(500), 75, "server_failed"), (Fault.status(403, body=_REFUSED), 77, "token_rejected")],
 )
 def test_a_run_that_fails_exits_as_its_error_does(desk: Desk, fault: Fault, exit_code: int, code: str) -> None:
-    """What time mends exits 75, what a person must mend has its own code and shows in the list with its remedy."""
+    """What time mends exits 75, what a person must mend stops it with its own code; the list tells both."""
     desk.connect("--name", "Main")
     desk.fake.inject(fault, times=None)
     failed = desk.run("sync", "Main")
@@ -29,7 +29,7 @@ def test_a_run_that_fails_exits_as_its_error_does(desk: Desk, fault: Fault, exit
     assert f"[{code}]" in failed.stdout
     listed = desk.run("list").stdout
     assert ("ERRORED" in listed) is (exit_code == 77)
-    assert (f"[{code}]" in listed) is (exit_code == 77)
+    assert f"[{code}]" in listed
 
 
 def test_removals_beyond_the_limit_wait_for_a_person(desk: Desk) -> None:

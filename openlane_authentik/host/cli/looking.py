@@ -20,6 +20,7 @@ from openlane_authentik.host.cli.tables import (
     say,
     tell_run,
     tell_trouble,
+    tell_verdict,
 )
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import sync_run
@@ -66,6 +67,7 @@ def show_installations(organisation: str | None, *, as_json: bool) -> None:
         return
     console.print(installations_table((one, newest[one.id]) for one in there))
     for one in there:
+        tell_verdict(console, one, newest[one.id])
         tell_trouble(console, one, questions[one.id])
 
 

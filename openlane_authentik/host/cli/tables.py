@@ -62,6 +62,24 @@ def tell_trouble(console: Console, one: Installation, questions: Sequence[Attent
         say(console, f"  openlane-authentik host attention {one.id[:_SHORT_ID]}")
 
 
+def tell_verdict(console: Console, one: Installation, run: Run | None) -> None:
+    """Say what stands against the newest run of an installation that is not stopped."""
+    if run is None or one.status not in {"PENDING", "CONNECTED"}:
+        return
+    if run.error:
+        say(
+            console,
+            f"! {one.name}: run {run.number} failed: {run.error['message']} [{run.error['code']}]",
+            style="yellow",
+        )
+        say(console, f"  {run.error['remedy']}")
+    elif run.exit_code:
+        say(console, f"! {one.name}: run {run.number} could not prove everything", style="yellow")
+        for warning in run.warnings or ():
+            if isinstance(warning, dict):
+                say(console, f"  {warning['message']} [{warning['code']}]")
+
+
 def runs_table(runs: Iterable[Run]) -> Table:
     """Show runs, a line each."""
     table = _table("run", "started (UTC)", "seconds", "asked by", "status", "mode", "records", "changes", "complete")

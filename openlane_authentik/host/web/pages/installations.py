@@ -45,6 +45,7 @@ class Overview:
     installation: Installation
     provider: str
     last: Run | None
+    ended: Run | None
     questions: int
 
 
@@ -61,6 +62,7 @@ def _list(view: View) -> Response:
     listed = list_installations(host)
     with reading(host.database) as held:
         last = {one.id: next(iter(runs.list_runs(held, one.id, limit=1)), None) for one in listed}
+        ended = {one.id: _newest_that_ended(held, one.id) for one in listed}
         columns = questions.c
         asked = held.execute(
             sa.select(columns.installation_id, sa.func.count().label("many"))
@@ -69,7 +71,9 @@ def _list(view: View) -> Response:
         )
         open_questions = {row.installation_id: int(row.many) for row in asked}
     lines = [
-        Overview(one, provider_name(host, one.definition_id), last[one.id], open_questions.get(one.id, 0))
+        Overview(
+            one, provider_name(host, one.definition_id), last[one.id], ended[one.id], open_questions.get(one.id, 0)
+        )
         for one in listed
     ]
     refresh = any(run is not None and run.status in runs.ACTIVE for run in last.values())
@@ -84,6 +88,7 @@ def _show(view: View) -> Response:
         found = runs.list_runs(held, shown.id, before=query.after, limit=_RUNS + 1)
         active = runs.active_run(held, shown.id)
         completed = runs.list_runs(held, shown.id, status="COMPLETED", limit=1)
+        last = _newest_that_ended(held, shown.id)
         counts = {
             name: held.scalar(sa.select(sa.func.count()).select_from(directory(schema, shown.id)))
             for name, schema in _KINDS.items()
@@ -98,9 +103,16 @@ def _show(view: View) -> Response:
         runs=page,
         older=page[-1].id if len(found) > _RUNS else None,
         active=active,
+        last=last,
         completed=completed[0] if completed else None,
         refresh=active is not None and query.after is None and _REFRESH_SECONDS,
     )
+
+
+def _newest_that_ended(held: sa.Connection, installation_id: str) -> Run | None:
+    """Give the newest run that is over; only the newest of all can still be waiting or under way."""
+    newest = runs.list_runs(held, installation_id, limit=2)
+    return next((run for run in newest if run.status not in runs.ACTIVE), None)
 
 
 def _sync(view: View) -> Response:

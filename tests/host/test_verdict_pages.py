@@ -1,0 +1,64 @@
+"""What stands against the newest run is told where an operator looks first, never only in the run's own page."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openlane_authentik.host.host import Host
+from openlane_authentik.host.installations import Installation
+from openlane_authentik.testing import Fault, Server
+from tests.host.support import connect_demo, put
+from tests.host.web_support import Web, as_text, run_now, serving
+
+
+@pytest.fixture
+def web(host: Host) -> Iterator[Web]:
+    """The host, served."""
+    with serving(host) as running:
+        yield running
+
+
+@pytest.fixture
+def synced(host: Host, server: Server, token: str) -> Installation:
+    """A connected directory, synced once."""
+    shown = connect_demo(host, server.url, token)
+    assert run_now(host, shown.id).exit_code == 0
+    return shown
+
+
+def _shown(web: Web, installation: Installation) -> tuple[str, str]:
+    with web.browser() as client:
+        return as_text(client.get("/").text), as_text(client.get(f"/installations/{installation.id}").text)
+
+
+def test_a_proven_run_is_praised_by_silence(web: Web, synced: Installation) -> None:
+    """Nothing stands against a run that proved everything."""
+    for page in _shown(web, synced):
+        assert "could not prove" not in page
+        assert "failed" not in page
+        assert "not all proven" not in page.lower()
+
+
+def test_a_token_that_sees_a_part_is_told_on_both_pages(
+    web: Web, host: Host, server: Server, synced: Installation
+) -> None:
+    """A run that completed and proved nothing says so, with the reason and its code, and removed nothing."""
+    narrow = {"baseUrl": server.url, "token": server.fake.token("object_level")}
+    put(host, synced.id, credential=host.vault.seal(synced.id, narrow))
+    run = run_now(host, synced.id)
+    assert (run.status, run.exit_code) == ("COMPLETED", 77)
+    for page in _shown(web, synced):
+        assert "Run 2 could not prove everything" in page
+        assert "partial_sight" in page
+        assert "Can view User" in page
+    assert "Not all proven" in _shown(web, synced)[1]
+
+
+def test_a_run_that_failed_says_why_and_what_happens_next(web: Web, server: Server, synced: Installation) -> None:
+    """What passes by itself is told with its code and remedy, though the installation stays connected."""
+    server.fake.inject(Fault.status(500), times=None)
+    assert run_now(web.host, synced.id).status == "FAILED"
+    for page in _shown(web, synced):
+        assert "Run 2 failed" in page
+        assert "server_failed" in page
+        assert "tried again" in page
