@@ -68,14 +68,15 @@ class FakeServer:
     Args:
         users: How many it has.
         groups: How many it has.
+        memberships: How many a user has, that in the group of everybody not counted.
 
     Attributes:
         address: Where it is.
     """
 
-    def __init__(self, users: int, groups: int) -> None:
+    def __init__(self, users: int, groups: int, memberships: float = 4.0) -> None:
         self.address = Address("", "")
-        self._arguments = (f"--users={users}", f"--groups={groups}")
+        self._arguments = (f"--users={users}", f"--groups={groups}", f"--memberships={memberships}")
         self._talker: _Talker | None = None
 
     async def __aenter__(self) -> Self:

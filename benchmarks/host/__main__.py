@@ -21,6 +21,8 @@ from openlane_authentik.host.database.connections import open_database
 from openlane_authentik.host.database.migrate import migrate
 
 _USERS: Final = 100_000
+# With most in the group of everybody, about five a user.
+_MEMBERSHIPS: Final = 4.4
 _QUIET: Final = "delta, unchanged"
 _CHANGED: Final = "delta, 10 changed, 2 deleted"
 _KINDS: Final = {FIRST: FIRST, FULL: FULL, _QUIET: DELTA, _CHANGED: DELTA}
@@ -69,7 +71,7 @@ def _database(name: str, folder: Path) -> Iterator[str | None]:
 
 async def _series(users: int, folder: Path, url: str | None) -> Series:
     series: Series = {}
-    async with FakeServer(users, groups_for(users)) as server:
+    async with FakeServer(users, groups_for(users), _MEMBERSHIPS) as server:
         for title, kind in _KINDS.items():
             await server.move_clock(_LATER_SECONDS)
             if title == _CHANGED:
