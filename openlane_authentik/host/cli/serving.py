@@ -4,7 +4,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from openlane_authentik.host import sync
 from openlane_authentik.host.cli.opening import opened_host
@@ -68,8 +67,8 @@ def _run(engine: Engine | None, serve: Callable[[], None], end: Callable[[], Non
     told = threading.Event()
 
     def tell(_number: int, _frame: object) -> None:
-        if told.is_set():
-            raise KeyboardInterrupt
+        if told.is_set() and engine is not None:
+            engine.hurry()
         told.set()
         end()
 
@@ -80,10 +79,6 @@ def _run(engine: Engine | None, serve: Callable[[], None], end: Callable[[], Non
         serve()
         if engine is not None:
             engine.stop()
-    except KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):
-            if engine is not None:
-                engine.stop(0)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
