@@ -64,13 +64,15 @@ def work() -> None:
 
 def _run(engine: Engine | None, serve: Callable[[], None], end: Callable[[], None]) -> None:
     """Run both until a signal; a first one lets runs end within a time, a second gives them back at once."""
-    told = threading.Event()
+    told: list[int] = []
 
-    def tell(_number: int, _frame: object) -> None:
-        if told.is_set() and engine is not None:
+    def tell(number: int, _frame: object) -> None:
+        # Counted at one stroke, as the second may come while the first is being handled.
+        told.append(number)
+        if len(told) == 1:
+            end()
+        elif engine is not None:
             engine.hurry()
-        told.set()
-        end()
 
     before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
