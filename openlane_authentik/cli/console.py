@@ -45,8 +45,8 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
     for closing in closings:
         counts = closing.counts
         complete = "proven" if closing.snapshot_complete else "no: " + ", ".join(closing.reasons)
-        if closing.removed is not None and not closing.reasons:
-            complete = f"proven changes, {len(closing.removed)} removed"
+        if closing.delta and not closing.reasons:
+            complete = f"proven changes, {len(closing.removed or ())} removed"
         numbers = (counts.read, counts.emitted, counts.filtered, counts.failed)
         table.add_row(closing.schema, *map(str, numbers), complete)
     console.print(table)

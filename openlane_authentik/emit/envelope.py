@@ -51,16 +51,19 @@ class Counts(msgspec.Struct, rename="camel", kw_only=True):
     failed: int = 0
 
 
-class Removed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An account of the last run that is not in this one.
+class Removed(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """An account that a consumer has to end, after it has taken the envelopes of the set.
 
     Attributes:
         resource: Its ``uid``.
-        evidence: ``absent``: proven to be no more in authentik; ``out_of_scope``: there, but the filter drops it now.
+        evidence: ``absent``: proven to be no more in authentik; ``replaced``: the same person is there under another
+            ``uid``, as after an upgrade or a restore; ``out_of_scope``: there, but the filter drops it now.
+        successor: Of ``replaced``, the ``uid`` under which the person is there now; it may be out of scope.
     """
 
     resource: str
     evidence: str
+    successor: str | None = None
 
 
 class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_defaults=True):
@@ -75,7 +78,9 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_
         scope: Fingerprint of filter and switches: two sets of different scope must not be compared.
         evidence: What the verdict rests on.
         delta: Only what changed since the last run was sent, so the set is never complete by itself.
-        removed: The accounts of the last run that are no more; None unless ``delta``.
+        removed: Accounts to be ended after the envelopes are taken. Of a delta: every account of the last run that is
+            no more. Of a full set: those emitted in it that were gone when the reading ended, and those that a
+            checkpoint knew by another ``uid``; None when there are none.
     """
 
     schema: Schema

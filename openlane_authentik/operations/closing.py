@@ -17,7 +17,9 @@ class Verdicts:
         self._scope = scope
         self._so_far: list[Reason] = []
 
-    def close(self, schema: Schema, tally: Tally, removed: list[Removed] | None = None) -> PayloadSetClosing:
+    def close(
+        self, schema: Schema, tally: Tally, removed: list[Removed] | None = None, *, delta: bool = False
+    ) -> PayloadSetClosing:
         """Close a set; to be asked in the order of the sets.
 
         What stands against accounts or groups stands against the memberships, which are made of both.
@@ -25,7 +27,8 @@ class Verdicts:
         Args:
             schema: Which set.
             tally: What became of its records.
-            removed: Of a delta, the accounts that are no more.
+            removed: The accounts to be ended.
+            delta: Only what changed was handed over.
         """
         weigh = {
             Schema.ACCOUNT: self._accounts,
@@ -40,14 +43,14 @@ class Verdicts:
         self._so_far.extend(reasons)
         return PayloadSetClosing(
             schema=schema,
-            snapshot_complete=not reasons and removed is None,
+            snapshot_complete=not reasons and not delta,
             reasons=[*dict.fromkeys(reasons)],
             counts=tally.counts,
             filtered_by=dict(tally.filtered_by),
             failed_by=dict(tally.failed_by),
             scope=self._scope.fingerprint,
             evidence=evidence,
-            delta=removed is not None,
+            delta=delta,
             removed=removed,
         )
 

@@ -168,7 +168,7 @@ class DirectorySync:
     ) -> SyncResult:
         """Close the accounts, hand over groups and memberships, and close them."""
         verdicts = Verdicts(collected, self._scope)
-        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed))
+        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed, delta=self._mode == "delta"))
         if collected.groups is not None:
             self._context.seen_at = rfc3339(self._client.clock.now())
             groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
