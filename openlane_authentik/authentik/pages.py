@@ -13,6 +13,13 @@ RawRecord = dict[str, Any]
 
 _log = get_logger()
 SMALLEST_PAGE: Final = 10
+_PK_END: Final = 2**63
+
+
+def user_pk(raw: RawRecord) -> int | None:
+    """Return the ``pk`` of a raw user; None if it has none that authentik, a 64-bit key, could have given."""
+    pk = raw.get("pk")
+    return pk if type(pk) is int and -_PK_END <= pk < _PK_END else None
 
 
 @dataclass(frozen=True, slots=True)

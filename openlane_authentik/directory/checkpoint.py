@@ -15,7 +15,7 @@ import msgspec
 
 from openlane_authentik.directory.roster import Roster
 
-VERSION: Final = 1
+VERSION: Final = 2
 # Columns are written as the machine has them; a checkpoint of another byte order is another format.
 _MAGIC: Final = f"openlane-authentik checkpoint {VERSION} {sys.byteorder}\n".encode()
 _DIGEST_BYTES: Final = 32
@@ -35,30 +35,35 @@ class Bounds(msgspec.Struct, frozen=True):
     """What a checkpoint holds for; when one of these changed it holds for nothing.
 
     Attributes:
-        instance: Which authentik.
+        instance: Which authentik, by its address.
+        account: The ``uid`` of the token's own account: authentik makes it of the account's ``pk`` and the id of its
+            installation, so that another one means another token, or another directory at the same address.
         scope: Fingerprint of filter and switches.
     """
 
     instance: str
+    account: str
     scope: str
 
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What is known of the directory as of ``cursor``.
+    """What is known of the directory, proven.
 
     Attributes:
         bounds: What it holds for.
-        cursor: The server's clock when the run began that proved this.
+        taken_at: This machine's clock when the run began that proved it; where new stamps are looked for, and no proof.
         full_at: The same for the last full sync.
+        logins_from: From which ``last_login`` on logins have to be read, in microseconds; None to read none.
         groups: The ``pk`` of every group; None when groups are not synced.
         outdated: Users who were read again after their account was handed over, so that it is to be handed over anew.
         roster: Every user.
     """
 
     bounds: Bounds
-    cursor: datetime
+    taken_at: datetime
     full_at: datetime
+    logins_from: int | None
     groups: list[str] | None
     outdated: list[int]
     roster: Roster
@@ -69,8 +74,9 @@ class Checkpoint:
         head = msgspec.msgpack.encode(
             {
                 "bounds": self.bounds,
-                "cursor": self.cursor,
+                "takenAt": self.taken_at,
                 "fullAt": self.full_at,
+                "loginsFrom": self.logins_from,
                 "groups": self.groups,
                 "outdated": self.outdated,
                 "roster": names,
@@ -85,11 +91,11 @@ class Checkpoint:
         return b"".join([_MAGIC, hashlib.sha256(packed).digest(), packed])
 
     @classmethod
-    def from_bytes(cls, content: bytes, bounds: Bounds) -> "Checkpoint":
-        """Read a checkpoint that holds for these bounds.
+    def from_bytes(cls, content: bytes) -> "Checkpoint":
+        """Read a checkpoint.
 
         Raises:
-            CheckpointError: It is damaged, of another version, or holds for other bounds.
+            CheckpointError: It is damaged or of another version.
         """
         if not content.startswith(_MAGIC):
             raise CheckpointError("checkpoint_unreadable")
@@ -99,16 +105,26 @@ class Checkpoint:
             raise CheckpointError("checkpoint_damaged")
         unpacking = _Unpacking(packed)
         head = msgspec.msgpack.decode(unpacking.take(int.from_bytes(unpacking.take(_SIZE_BYTES), "big")))
-        if (told := msgspec.convert(head["bounds"], Bounds)) != bounds:
-            raise CheckpointError("instance_changed" if told.instance != bounds.instance else "scope_changed")
         return cls(
-            bounds=bounds,
-            cursor=head["cursor"],
+            bounds=msgspec.convert(head["bounds"], Bounds),
+            taken_at=head["takenAt"],
             full_at=head["fullAt"],
+            logins_from=head["loginsFrom"],
             groups=head["groups"],
             outdated=head["outdated"],
             roster=Roster.thaw(head["roster"], unpacking.take, unpacking.rest()),
         )
+
+    def holds_for(self, bounds: Bounds) -> str | None:
+        """Return None if it holds for these bounds, else the stable code of what differs."""
+        for name, code in (
+            ("instance", "instance_changed"),
+            ("account", "account_changed"),
+            ("scope", "scope_changed"),
+        ):
+            if getattr(self.bounds, name) != getattr(bounds, name):
+                return code
+        return None
 
 
 class _Unpacking:

@@ -14,6 +14,7 @@ from openlane_authentik.authentik.pages import RawRecord, read_count
 from openlane_authentik.directory.passes import PagedList, Pass, record_key
 
 GROUPS: Final = "core/groups/"
+LEAN: Final[dict[str, str | int]] = {"include_users": "false"}
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -29,15 +30,16 @@ class GroupReader:
         known: The groups that an earlier run has proven; a first pass that finds just these is proof.
 
     Attributes:
-        proven: Whether the last two passes prove that these are all groups.
-        count_before, count_after: What authentik counted before the first pass and in the last.
+        proven: Whether the last two passes, and the last count they were held against, prove that these are all groups.
+        count_before, count_after: What authentik counted before the first pass, and in the last pass or the proof.
     """
 
     def __init__(self, client: AuthentikClient, page_size: int, width: int, known: Iterable[str] | None = None) -> None:
         self.proven = False
         self.count_before = 0
+        self.count_after = 0
         self._client = client
-        self._list = PagedList(client, GROUPS, {"include_users": "false", "ordering": "pk"}, page_size, width)
+        self._list = PagedList(client, GROUPS, {**LEAN, "ordering": "pk"}, page_size, width)
         if known is not None:
             self._list.last = Pass.proven(known)
         self._rows: dict[Any, bytes] = {}
@@ -47,22 +49,23 @@ class GroupReader:
         """How many passes were read."""
         return self._list.passes
 
-    @property
-    def count_after(self) -> int:
-        """What the last pass counted."""
-        return self._list.last.count if self._list.last else 0
-
     async def count(self) -> None:
         """Count the groups, which also shows early whether the token may list them.
 
         Raises:
             NoPermissionGroupsError: It may not.
         """
-        self.count_before = await read_count(self._client, GROUPS, {"include_users": "false"})
+        self.count_before = await read_count(self._client, GROUPS, LEAN)
 
     async def read(self) -> None:
         """Read passes until two in a row are proof; where one pass is known already, one more may be enough."""
         self.proven = await self._list.read_until_proven(self._keep)
+        self.count_after = self._list.last.count if self._list.last else 0
+
+    def hold_against(self, count: int | None) -> None:
+        """Hold the groups of the last pass against a count taken while the token was seen to see everything."""
+        self.count_after = count or 0
+        self.proven = self.proven and count == len(self._list.last.keys if self._list.last else ())
 
     def keys(self) -> list[str]:
         """Give the key of every group of the last pass."""

@@ -1,47 +1,25 @@
 """Who was read, and their memberships: all that is kept of users until the groups are known, and between two runs.
 
-The people's fields that a membership repeats wait in a temporary file (in memory while they are few), everything
-else in flat arrays, so that 100,000 users with 500,000 memberships take some megabytes.
+The people's fields that a membership repeats wait in a ``Spool``, everything else in flat arrays, so that 100,000
+users with 500,000 memberships take some megabytes.
 """
 
-import tempfile
+import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
-from operator import itemgetter
-from os import SEEK_END
 from types import TracebackType
 from typing import Any, Final, Self
 
-import msgspec
-
 from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.directory.identities import pack_identity, unpack_identity
 from openlane_authentik.directory.moments import to_micros
+from openlane_authentik.directory.spool import Spool
 
-_IN_MEMORY_BYTES: Final = 4 * 1024 * 1024
-_BLOCK_BYTES: Final = 64 * 1024
 _NEVER: Final = -(2**63)
-
-
-class Identity(msgspec.Struct, gc=False):
-    """What a membership tells of its person, as authentik gave it; a membership has nothing of its own there."""
-
-    pk: Any
-    uid: Any
-    username: Any
-    name: Any
-    email: Any
-    is_active: Any
-    type: Any
-
-
-IDENTITY_FIELDS: Final = Identity.__struct_fields__
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder()
 
 
 class Fate(IntEnum):
@@ -53,7 +31,6 @@ class Fate(IntEnum):
 
 
 _FATES: Final = tuple(Fate)
-_identity_values = itemgetter(*IDENTITY_FIELDS)
 
 
 @dataclass(slots=True)
@@ -62,7 +39,7 @@ class Member:
 
     Attributes:
         account: What became of the user's account.
-        identity: The user's identifying fields; empty unless the account or a membership was kept.
+        identity: The user's identifying fields.
         kept: The ``pk`` of each group in which the membership was kept.
         dropped: Of each other group, and what became of the membership in it.
     """
@@ -74,22 +51,55 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What counts can be held against: one user's join date, in microseconds, and the fields a count can filter by."""
+class Traits:
+    """One user as counts can tell users apart: by two timestamps, in microseconds, by activity and by type."""
 
-    joined: int
     pk: int
+    joined: int
+    updated: int
     active: bool
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """By what somebody is recognised whose ``uid`` changed.
+
+    Attributes:
+        uid: As authentik gave it.
+        joined: The ``date_joined``, in microseconds.
+        username: As authentik gave it.
+    """
+
+    uid: Any
+    joined: int
+    username: Any
+
+    @classmethod
+    def of(cls, raw: RawRecord) -> Self:
+        """Return the person of a raw user."""
+        return cls(raw.get("uid"), _moment(raw, "date_joined"), raw.get("username"))
+
+    def is_same_as(self, other: "Person") -> bool:
+        """Whether both, known by the same ``pk``, are one person: a ``pk`` may be given to another."""
+        return self.joined == other.joined or self.username == other.username
+
+
 class Roster(AbstractContextManager["Roster"]):
-    """Remembers every user read, by ``pk``; a user noted again replaces what was noted before."""
+    """Remembers every user read, by ``pk``; a user noted again replaces what was noted before.
+
+    Attributes:
+        revision: Moves with every change.
+    """
 
     def __init__(self) -> None:
+        self.revision = 0
         self._entry_of: dict[int, int] = {}
         # One element an entry; an entry that was replaced stays, unreachable, until the next full sync.
         self._joined = array("q")
+        self._updated = array("q")
+        self._login = array("q")
+        self._uid_mark = array("q")
         self._active = array("b")
         self._kind = array("b")
         self._account_fate = array("b")
@@ -101,10 +111,7 @@ class Roster(AbstractContextManager["Roster"]):
         self._pair_fate = array("b")
         self._groups: dict[str, int] = {}
         self._kinds: dict[str, int] = {}
-        # The last identities, on their way to the file.
-        self._unwritten = bytearray()
-        self._end = 0
-        self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
+        self._identities = Spool()
 
     def __enter__(self) -> Self:
         return self
@@ -115,8 +122,8 @@ class Roster(AbstractContextManager["Roster"]):
         self.close()
 
     def close(self) -> None:
-        """Give the temporary file back."""
-        self._spool.close()
+        """Delete the temporary file."""
+        self._identities.close()
 
     def __contains__(self, pk: object) -> bool:
         return pk in self._entry_of
@@ -134,15 +141,28 @@ class Roster(AbstractContextManager["Roster"]):
         """Every user type met."""
         return list(self._kinds)
 
+    @property
+    def newest_login(self) -> int | None:
+        """The newest ``last_login`` noted, in microseconds; None when nobody is known to have logged in."""
+        newest = max(self._login, default=_NEVER)
+        return None if newest == _NEVER else newest
+
     def fate_of(self, pk: int) -> Fate:
-        """Tell what became of the account of a user who was noted."""
+        """Return what became of the account of a user who was noted."""
         return Fate(self._account_fate[self._entry_of[pk]])
+
+    def is_older(self, pk: int, raw: RawRecord) -> bool:
+        """Whether a raw record carries an older ``last_updated`` than is known of the user."""
+        return _moment(raw, "last_updated") < self._updated[self._entry_of[pk]]
 
     def note(self, pk: int, raw: RawRecord, account: Fate, groups: Sequence[str], fates: Sequence[Fate]) -> None:
         """Remember a user, what became of the account and of the membership in each of these groups."""
+        self.revision += 1
         self._entry_of[pk] = len(self._account_fate)
-        joined = to_micros(raw.get("date_joined"))
-        self._joined.append(_NEVER if joined is None else joined)
+        self._joined.append(_moment(raw, "date_joined"))
+        self._updated.append(_moment(raw, "last_updated"))
+        self._login.append(_moment(raw, "last_login"))
+        self._uid_mark.append(_mark(raw))
         self._active.append(raw.get("is_active") is True)
         self._kind.append(self._kinds.setdefault(str(raw.get("type", "")), len(self._kinds)))
         self._account_fate.append(account)
@@ -150,58 +170,49 @@ class Roster(AbstractContextManager["Roster"]):
         known = self._groups
         self._pair_group.extend([known.setdefault(group, len(known)) for group in groups])
         self._pair_fate.extend(fates)
-        kept = account is Fate.KEPT or Fate.KEPT in fates
-        before = len(self._unwritten)
-        if kept:
-            try:
-                identity: Any = Identity(*_identity_values(raw))
-            except KeyError:
-                identity = {key: raw[key] for key in IDENTITY_FIELDS if key in raw}
-            _encoder.encode_into(identity, self._unwritten, before)
-        size = len(self._unwritten) - before
-        self._identity_at.append(self._end)
-        self._identity_bytes.append(size)
-        self._end += size
-        if before > _BLOCK_BYTES:
-            self._write()
-
-    def leave_groups(self, pk: int) -> None:
-        """Forget a user's memberships, but not the user."""
-        entry = self._entry_of[pk]
-        self._entry_of[pk] = len(self._account_fate)
-        for column in (
-            self._joined,
-            self._active,
-            self._kind,
-            self._account_fate,
-            self._identity_at,
-            self._identity_bytes,
-        ):
-            column.append(column[entry])
-        self._first_pair.append(len(self._pair_group))
+        identity = pack_identity(raw)
+        self._identity_at.append(self._identities.end)
+        self._identity_bytes.append(len(identity))
+        self._identities.add(identity)
 
     def drop(self, pk: int) -> None:
         """Forget a user who is gone."""
+        self.revision += 1
         del self._entry_of[pk]
 
-    def heads(self) -> Iterator[Head]:
-        """Give what counts can be held against, of every user, in no particular order."""
+    def traits(self) -> Iterator[Traits]:
+        """Return what counts can be held against, of every user, in no particular order."""
         kinds = self.kinds
         for pk, entry in self._entry_of.items():
-            yield Head(self._joined[entry], pk, bool(self._active[entry]), kinds[self._kind[entry]])
+            yield Traits(
+                pk, self._joined[entry], self._updated[entry], bool(self._active[entry]), kinds[self._kind[entry]]
+            )
 
     def tells(self, pk: int, raw: RawRecord) -> bool:
-        """Whether what counts can be held against is known of a user as it is in this raw record."""
+        """Whether a user is known as this raw record has it, by all that moves when a user is edited or logs in."""
         entry = self._entry_of.get(pk)
         return (
             entry is not None
-            and self._joined[entry] == to_micros(raw.get("date_joined"))
+            and self._updated[entry] == _moment(raw, "last_updated")
+            and self._joined[entry] == _moment(raw, "date_joined")
+            and self._login[entry] == _moment(raw, "last_login")
             and self._active[entry] == (raw.get("is_active") is True)
             and self._kinds.get(str(raw.get("type", ""))) == self._kind[entry]
+            and self._uid_mark[entry] == _mark(raw)
         )
 
+    def uid_mark(self, pk: int) -> int:
+        """Return a number that differs where the ``uid`` of two users does."""
+        return self._uid_mark[self._entry_of[pk]]
+
+    def person(self, pk: int) -> Person:
+        """Return by what a user is recognised."""
+        entry = self._entry_of[pk]
+        identity = self._identity(entry)
+        return Person(identity.get("uid"), self._joined[entry], identity.get("username"))
+
     def members_by_group(self) -> dict[str, "array[int]"]:
-        """Give the pks of each group's members as the users themselves tell them."""
+        """Return the pks of each group's members as the users themselves tell them."""
         members = [array("q") for _ in self._groups]
         for pk, entry in self._entry_of.items():
             for group in self._pair_group[self._pairs(entry)]:
@@ -209,45 +220,36 @@ class Roster(AbstractContextManager["Roster"]):
         return dict(zip(self._groups, members, strict=True))
 
     def members(self) -> Iterator[Member]:
-        """Give every user who has memberships, in the order they were read."""
+        """Return every user who has memberships, in the order they were read."""
         names = list(self._groups)
-        block, block_at = b"", 0
-        for entry in sorted(self._entry_of.values()):
+        entries = [entry for entry in sorted(self._entry_of.values()) if not self._is_alone(entry)]
+        places = ((self._identity_at[entry], self._identity_bytes[entry]) for entry in entries)
+        for entry, identity in zip(entries, self._identities.read_in_order(places), strict=True):
             pairs = self._pairs(entry)
-            if pairs.start == pairs.stop:
-                continue
             groups, fates = [names[group] for group in self._pair_group[pairs]], self._pair_fate[pairs]
             dropped = []
             if any(fates):
                 told = list(zip(groups, fates, strict=True))
                 groups = [group for group, fate in told if fate == Fate.KEPT]
                 dropped = [(group, _FATES[fate]) for group, fate in told if fate != Fate.KEPT]
-            identity = {}
-            if self._identity_bytes[entry]:
-                # Identities lie in the order of the entries: one read serves some hundred of them.
-                first, size = self._identity_at[entry] - block_at, self._identity_bytes[entry]
-                if first < 0 or first + size > len(block):
-                    block, block_at, first = self._read(block_at + first, max(_BLOCK_BYTES, size)), block_at + first, 0
-                identity = _decoder.decode(block[first : first + size])
-            yield Member(_FATES[self._account_fate[entry]], identity, groups, dropped)
+            yield Member(_FATES[self._account_fate[entry]], unpack_identity(identity), groups, dropped)
 
     def uid(self, pk: int) -> str:
-        """Give the ``uid`` of a user whose account was kept."""
-        entry = self._entry_of[pk]
-        uid: str = _decoder.decode(self._read(self._identity_at[entry], self._identity_bytes[entry]))["uid"]
+        """Return the ``uid`` of a user whose account did not fail."""
+        uid: str = self._identity(self._entry_of[pk])["uid"]
         return uid
 
     def freeze(self) -> tuple[dict[str, Any], Iterator[bytes | memoryview]]:
-        """Give the names that the numbers stand for, and everything else chunk by chunk, for ``thaw``."""
+        """Return the names that the numbers stand for, and everything else chunk by chunk, for ``thaw``."""
         pks, entries = array("q", self._entry_of), array("q", self._entry_of.values())
         columns = {"pks": pks, "entries": entries, **self._columns()}
         sizes = {name: len(column) * column.itemsize for name, column in columns.items()}
         names = {"groups": list(self._groups), "kinds": list(self._kinds), "sizes": sizes}
-        return names, chain((memoryview(column).cast("B") for column in columns.values()), self._identities())
+        return names, chain((memoryview(column).cast("B") for column in columns.values()), self._identities.freeze())
 
     @classmethod
     def thaw(cls, names: Mapping[str, Any], take: Callable[[int], bytes], rest: Iterable[bytes]) -> Self:
-        """Give the roster that was frozen.
+        """Return the roster that was frozen.
 
         Args:
             names: As ``freeze`` gave them.
@@ -261,24 +263,15 @@ class Roster(AbstractContextManager["Roster"]):
         roster._entry_of = dict(zip(pks, entries, strict=True))
         roster._groups = {name: index for index, name in enumerate(names["groups"])}
         roster._kinds = {name: index for index, name in enumerate(names["kinds"])}
-        roster._spool.writelines(rest)
-        roster._end = roster._spool.tell()
+        roster._identities.thaw(rest)
         return roster
-
-    def _write(self) -> None:
-        self._spool.seek(0, SEEK_END)
-        self._spool.write(self._unwritten)
-        self._unwritten.clear()
-
-    def _identities(self) -> Iterator[bytes]:
-        self._write()
-        self._spool.seek(0)
-        while chunk := self._spool.read(_BLOCK_BYTES):
-            yield chunk
 
     def _columns(self) -> dict[str, "array[int]"]:
         return {
             "joined": self._joined,
+            "updated": self._updated,
+            "login": self._login,
+            "uidMark": self._uid_mark,
             "active": self._active,
             "kind": self._kind,
             "accountFate": self._account_fate,
@@ -289,12 +282,27 @@ class Roster(AbstractContextManager["Roster"]):
             "pairFate": self._pair_fate,
         }
 
+    def _identity(self, entry: int) -> RawRecord:
+        return unpack_identity(self._identities.read(self._identity_at[entry], self._identity_bytes[entry]))
+
     def _pairs(self, entry: int) -> slice:
         following = entry + 1
         end = self._first_pair[following] if following < len(self._first_pair) else len(self._pair_group)
         return slice(self._first_pair[entry], end)
 
-    def _read(self, at: int, size: int) -> bytes:
-        self._write()
-        self._spool.seek(at)
-        return self._spool.read(size)
+    def _is_alone(self, entry: int) -> bool:
+        pairs = self._pairs(entry)
+        return bool(pairs.start == pairs.stop)
+
+
+def _moment(raw: RawRecord, field: str) -> int:
+    moment = to_micros(raw.get(field))
+    return _NEVER if moment is None else moment
+
+
+def _mark(raw: RawRecord) -> int:
+    """Return 8 bytes that tell two uids apart; equal by chance once in 2^64 comparisons."""
+    uid = raw.get("uid")
+    if not isinstance(uid, str):
+        return 0
+    return int.from_bytes(hashlib.blake2b(uid.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)

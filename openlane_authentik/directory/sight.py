@@ -33,6 +33,7 @@ class Me:
     """The token's own account, as ``core/users/me/`` gives it."""
 
     pk: int
+    uid: str
     username: str
     email: str
     is_superuser: bool
@@ -47,9 +48,16 @@ class Sight:
     users: Extent
     groups: Extent
 
+    def covers(self, *, groups: bool) -> bool:
+        """Whether it is proven that the token sees all users, and all groups if they matter."""
+        return self.users is Extent.FULL and (not groups or self.groups is Extent.FULL)
+
     def lesser(self, other: "Sight") -> "Sight":
         """Give what is proven by this and by the other."""
         return Sight(_lesser(self.users, other.users), _lesser(self.groups, other.groups))
+
+
+EVERYTHING: Final = Sight(Extent.FULL, Extent.FULL)
 
 
 def _lesser(one: Extent, other: Extent) -> Extent:
@@ -65,10 +73,11 @@ async def read_me(client: AuthentikClient) -> Me:
     """
     data = (await client.get("core/users/me/")).data
     match data:
-        case {"user": {"pk": int(pk), "username": str(username), **rest}}:
+        case {"user": {"pk": int(pk), "uid": str(uid), "username": str(username), **rest}}:
             email = rest.get("email")
             return Me(
                 pk=pk,
+                uid=uid,
                 username=username,
                 email=email if isinstance(email, str) else "",
                 is_superuser=rest.get("is_superuser") is True,

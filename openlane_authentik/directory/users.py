@@ -1,32 +1,50 @@
-"""Read every user, and prove that it was every one.
+"""What reads users, and what takes them: the parts that a full sync, a delta and every release have in common."""
 
-With authentik 2025.8 or later users are walked along ``date_joined``, several spans side by side; before that they
-are read by page numbers until two passes agree. Either way the server's own counts are held against what was read,
-and what disagrees is read again.
-"""
-
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Final
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import PageSize, read_count, read_page
-from openlane_authentik.authentik.releases import Release
-from openlane_authentik.directory.keyset import USERS, FilterIgnoredError, Span, UnsteadyTieError, walk
-from openlane_authentik.directory.moments import moment_micros
-from openlane_authentik.directory.passes import Accept, PagedList
-from openlane_authentik.directory.side_by_side import side_by_side
-from openlane_authentik.directory.spans import plan_spans
-from openlane_authentik.log import get_logger
+from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page, user_pk
+from openlane_authentik.directory.axis import ACTIVE, EVERYBODY, JOINED, type_trait
+from openlane_authentik.directory.counting import Question
+from openlane_authentik.directory.keyset import USERS, Span
+from openlane_authentik.directory.roster import Roster
+from openlane_authentik.errors import InvalidPageError
 
-MOST_ROUNDS: Final = 5
-_UNSETTLED: Final = -1
-# How far before the run's start a change is looked for again: the clocks of authentik's server and of its database
-# may differ by that much.
-OVERLAP: Final = timedelta(seconds=60)
+_NEWEST_KEYS: Final = 20
 
-_log = get_logger()
+
+class Accounts(Protocol):
+    """Takes users as they are read."""
+
+    @property
+    def roster(self) -> Roster:
+        """Everybody known."""
+        ...
+
+    @property
+    def without_pk(self) -> int:
+        """How many users have no usable ``pk``; they are counted by the server and known to nobody."""
+        ...
+
+    @property
+    def absent(self) -> AbstractSet[int]:
+        """Users handed over or known before, by ``pk``, who are believed to be gone."""
+        ...
+
+    async def accept(self, rows: list[RawRecord]) -> int:
+        """Take raw users; return how many were not known so."""
+        ...
+
+    async def accept_again(self, pk: int, raw: RawRecord) -> None:
+        """Take a known user as it is now."""
+        ...
+
+    async def gone(self, pk: int) -> None:
+        """Take note that a user is gone; the same user may be accepted again later."""
+        ...
 
 
 @dataclass(slots=True)
@@ -34,118 +52,102 @@ class UsersEvidence:
     """What speaks for the users being complete.
 
     Attributes:
-        method: ``keyset`` or ``passes``.
-        count_before, count_after: What authentik counted before the first read and after the last.
+        method: ``keyset``, ``passes`` or ``delta``.
+        count_before, count_after: What authentik counted before the first read and in the proof.
         ranges: How many spans the users were read in; 1 for passes.
-        ranges_reread: How many times a span, or a whole pass, was read again because counts disagreed.
-        late_joiners: Users found only among those changed during the run.
+        ranges_reread: How many spans, or whole passes, were read again because counts disagreed.
+        late_joiners: Users found only after the reading: created or moved during the run.
         proven: Whether every user who was there all the time was read.
     """
 
     method: str
-    count_before: int
+    count_before: int = 0
     count_after: int = 0
     ranges: int = 1
     ranges_reread: int = 0
     late_joiners: int = 0
-    proven: bool = field(default=False)
+    proven: bool = False
 
 
-class UserReader:
-    """Reads all users once.
+class UserSource(Protocol):
+    """Reads the users of one run, and says what the server's counts have to be if it has read everybody."""
 
-    Args:
-        client: Of this run.
-        release: Of the server; None when it would not say.
-        page_size: Rows asked for at a time.
-        width: Requests at a time.
+    @property
+    def evidence(self) -> UsersEvidence:
+        """What speaks for it so far."""
+        ...
+
+    async def refresh(self) -> bool:
+        """Read who was created or moved meanwhile; return whether the users stood still for that."""
+        ...
+
+    def questions(self) -> dict[Question, int]:
+        """Return what to ask the server, and the numbers that it must give."""
+        ...
+
+    async def resolve(self, counted: Mapping[Question, int]) -> None:
+        """Read again where the server's numbers are others."""
+        ...
+
+
+def whole_questions(roster: Roster) -> list[Question]:
+    """Return the questions that every release answers: everybody, the active, and each type."""
+    everywhere = Span(JOINED)
+    kinds = [type_trait(kind) for kind in roster.kinds if kind]
+    return [Question(everywhere, trait) for trait in (EVERYBODY, ACTIVE, *kinds)]
+
+
+async def take_news(accounts: Accounts, rows: list[RawRecord]) -> int:
+    """Hand on those rows that are not known so; return how many users are new."""
+    roster, fresh = accounts.roster, []
+    for row in rows:
+        pk = user_pk(row)
+        if pk is None or pk not in roster:
+            fresh.append(row)
+        elif not roster.tells(pk, row):
+            await accounts.accept_again(pk, row)
+    return await accounts.accept(fresh) if fresh else 0
+
+
+async def read_newest_keys(client: AuthentikClient, accounts: Accounts) -> int:
+    """Read the users of the highest ``pk`` until one is known; return how many are new.
+
+    Authentik gives every new user a higher ``pk`` than any before, whatever its clocks say.
+
+    Raises:
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    new, number, size = 0, 1, PageSize(_NEWEST_KEYS)
+    while True:
+        try:
+            page = await read_page(client, USERS, {"ordering": "-pk", "page": number}, size)
+        except InvalidPageError:
+            return new
+        unknown = [row for row in page.rows if user_pk(row) not in accounts.roster]
+        new += await accounts.accept(unknown) if unknown else 0
+        if len(unknown) < len(page.rows) or page.next != number + 1:
+            return new
+        number += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What there was when the reading began.
 
     Attributes:
-        expected: How many users authentik counted before the first was read.
-        started: Its clock at that time, if it said.
+        count: How many users.
+        highest_pk: The highest ``pk`` of a user; who joins later has a higher one. 0 when nobody can be seen.
     """
 
-    def __init__(self, client: AuthentikClient, release: Release | None, page_size: int, width: int) -> None:
-        self.expected = 0
-        self.started: datetime | None = None
-        self._client = client
-        self._release = release
-        self._size = PageSize(page_size)
-        self._width = width
-        self._walked: dict[Span, int] = {}
-        self._filter_ignored = False
+    count: int
+    highest_pk: int
 
-    async def read(self, accept: Accept) -> UsersEvidence:
-        """Read every user; ``accept`` gets each at least once, and tells how many of a page were new to it.
 
-        Raises:
-            IntegrationError: See ``AuthentikClient.get``.
-        """
-        first = await read_page(self._client, USERS, {}, PageSize(1))
-        self.expected, self.started = first.count, first.date
-        if self._release is not None and self._release.has_date_filters:
-            try:
-                return await self._read_along_dates(accept, first.count, self.started or self._client.clock.now())
-            except FilterIgnoredError:
-                _log.warning("filter ignored", list=USERS, consequence="reading by page numbers")
-        return await self._read_by_passes(accept, first.count)
+async def read_beginning(client: AuthentikClient) -> Beginning:
+    """Count the users, and find the highest ``pk``.
 
-    async def _read_along_dates(self, accept: Accept, count: int, started: datetime) -> UsersEvidence:
-        spans = await plan_spans(self._client, count, self._width)
-        evidence = UsersEvidence("keyset", count, ranges=len(spans))
-        waiting = spans
-        for attempt in range(MOST_ROUNDS):
-            evidence.ranges_reread += len(waiting) if attempt else 0
-            await side_by_side((partial(self._walk, span, accept) for span in waiting), self._width)
-            if self._filter_ignored:
-                raise FilterIgnoredError
-            waiting = await self._disagreeing(spans)
-            evidence.count_after = await read_count(self._client, USERS, {})
-            if not waiting and evidence.count_after == sum(self._walked.values()):
-                evidence.proven = True
-                break
-            waiting = waiting or spans
-        try:
-            evidence.late_joiners = await self._read_changed_since(started - OVERLAP, accept)
-        except UnsteadyTieError:
-            evidence.proven = False
-        return evidence
-
-    async def _walk(self, span: Span, accept: Accept) -> None:
-        walked = 0
-        self._walked[span] = _UNSETTLED
-        # Neither may end the walks beside this one, whose users may be on their way to the sink.
-        try:
-            async for rows in walk(self._client, span, self._size, self._width):
-                walked += len(rows)
-                await accept(rows)
-            self._walked[span] = walked
-        except UnsteadyTieError:
-            return
-        except FilterIgnoredError:
-            self._filter_ignored = True
-
-    async def _disagreeing(self, spans: list[Span]) -> list[Span]:
-        disagreeing: list[Span] = []
-
-        async def hold_against_count(span: Span) -> None:
-            if await read_count(self._client, USERS, span.params()) != self._walked[span]:
-                disagreeing.append(span)
-
-        await side_by_side((partial(hold_against_count, span) for span in spans), self._width)
-        return disagreeing
-
-    async def _read_changed_since(self, start: datetime, accept: Accept) -> int:
-        """Catch who joined with a date in the past, as an LDAP mapping may set it, or was moved to another date."""
-        late = 0
-        span = Span("last_updated", moment_micros(start))
-        async for rows in walk(self._client, span, self._size, self._width):
-            late += await accept(rows)
-        return late
-
-    async def _read_by_passes(self, accept: Accept, count: int) -> UsersEvidence:
-        users = PagedList(self._client, USERS, {"ordering": "pk"}, self._size.rows, self._width)
-        proven = await users.read_until_proven(accept)
-        count_after = await read_count(self._client, USERS, {})
-        # Two passes are the method; whatever came on top was read again.
-        return UsersEvidence("passes", count, count_after, 1, max(0, users.passes - 2), proven=proven)
+    Raises:
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    page = await read_page(client, USERS, {"ordering": "-pk"}, PageSize(1))
+    return Beginning(page.count, max((pk for row in page.rows if (pk := user_pk(row)) is not None), default=0))

@@ -1,12 +1,14 @@
 """Users on their way to account envelopes, while the next pages are being read."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.directory.passes import record_key
+from openlane_authentik.directory.replaced import replaced
 from openlane_authentik.directory.roster import Fate, Roster
-from openlane_authentik.emit.envelope import Envelope, Schema
+from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
@@ -17,13 +19,23 @@ from openlane_authentik.records.context import MappingContext
 class AccountEmitter:
     """Filters, maps and hands over each user once, and notes in the roster what became of it.
 
+    Args:
+        scope: Filter and switches.
+        context: Of this run.
+        roster: To be filled with everybody met.
+        sink: Takes the envelopes.
+        clock: Stamps them.
+        known: Who was known before, if that is remembered.
+
     Attributes:
         tally: Of the accounts.
-        roster: Everybody met.
+        roster: Everybody met who is not gone.
         outdated: Users who have changed since their account was handed over.
     """
 
-    def __init__(self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock, known: Roster | None
+    ) -> None:
         self.tally = Tally()
         self.roster = roster
         self.outdated: set[int] = set()
@@ -31,27 +43,43 @@ class AccountEmitter:
         self._context = context
         self._sink = sink
         self._clock = clock
+        self._known = known
         self._without_pk: set[Any] = set()
+        # What became of the account of those who are gone again, and their uid.
+        self._gone: dict[int, tuple[Fate, str]] = {}
+
+    @property
+    def without_pk(self) -> int:
+        """How many users have no usable ``pk``."""
+        return len(self._without_pk)
+
+    @property
+    def absent(self) -> AbstractSet[int]:
+        """Users handed over or known before who are believed to be gone."""
+        unread = self._known.pks - self.roster.pks if self._known is not None else set()
+        return self._gone.keys() | unread
 
     async def accept(self, rows: list[RawRecord]) -> int:
-        """Take a page of raw users; those already met are passed over. Gives how many were new."""
+        """Take a page of raw users; those already met are passed over. Return how many were new."""
         self._context.seen_at = rfc3339(self._clock.now())
         envelopes: list[Envelope] = []
         left_out: list[tuple[str, ...]] = []
         new = 0
         met = self.roster.pks
         for raw in rows:
-            pk = raw.get("pk")
-            if isinstance(pk, int):
-                if pk in met:
-                    continue
-                self._take(pk, raw, envelopes, left_out)
-            else:
+            pk = user_pk(raw)
+            if pk is None:
                 key = record_key(raw)
                 if key in self._without_pk:
                     continue
                 self._without_pk.add(key)
                 self.tally.failed_by["no_pk"] += 1
+            elif pk in met:
+                continue
+            elif pk in self._gone:
+                self._note_again(pk, raw, self._gone.pop(pk)[0])
+            else:
+                self._take(pk, raw, envelopes, left_out)
             new += 1
         self.tally.emitted += len(envelopes)
         if envelopes:
@@ -61,23 +89,30 @@ class AccountEmitter:
         return new
 
     async def accept_again(self, pk: int, raw: RawRecord) -> None:
-        """Replace the memberships noted of a user who was read again; an account handed over stays as it was."""
-        if pk not in self.roster:
+        """Replace what was noted of a user who was read again; an account handed over stays as it was."""
+        if pk in self.roster:
+            self._note_again(pk, raw, self.roster.fate_of(pk))
+        else:
             await self.accept([raw])
-            return
-        account = self.roster.fate_of(pk)
+
+    async def gone(self, pk: int) -> None:
+        """Take note that a user is gone; an account handed over is named in the closing."""
+        if pk in self.roster:
+            fate_of = self.roster.fate_of(pk)
+            self._gone[pk] = (fate_of, "" if fate_of is Fate.FAILED else self.roster.uid(pk))
+            self.roster.drop(pk)
+
+    def removed(self) -> list[Removed]:
+        """Return the accounts to be ended: handed over and gone since, or known before by another ``uid``."""
+        gone = [Removed(resource=uid, evidence="absent") for _, uid in self._gone.values() if uid]
+        pairs = replaced(self._known, self.roster) if self._known is not None else ()
+        return gone + [Removed(resource=old, evidence="replaced", successor=new) for old, new in pairs]
+
+    def _note_again(self, pk: int, raw: RawRecord, account: Fate) -> None:
         verdict = self._scope.judge(raw, "uid")
         groups, fates = self._scope.judge_memberships(raw, verdict)
         self.roster.note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))
         self.outdated.add(pk)
-
-    async def gone(self, pk: int) -> None:
-        """Take note that a user is gone, and with it the memberships; the account was there when it was read.
-
-        The user stays in the roster, so that the next sync notices the absence and tells of it.
-        """
-        if pk in self.roster:
-            self.roster.leave_groups(pk)
 
     def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope], left_out: list[tuple[str, ...]]) -> None:
         verdict = self._scope.judge(raw, "uid")

@@ -1,19 +1,23 @@
 """Users who changed since the last run, held back until it is proven that these are all, then handed over."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Final
 
 import msgspec
 
-from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.clock import Clock, rfc3339
-from openlane_authentik.directory.roster import Fate, Roster
+from openlane_authentik.directory.roster import Fate, Person, Roster
+from openlane_authentik.directory.spool import Spool
+from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
-from openlane_authentik.operations.unsettled import UnsettledError
 from openlane_authentik.records.account import map_account
 from openlane_authentik.records.context import MappingContext
 
@@ -24,51 +28,70 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 
-class ChangedAccounts:
+class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
     """Keeps the roster of the last run up to date, and remembers whom to hand over.
 
     Attributes:
         tally: Of the accounts that changed.
         roster: Everybody known.
-        most: How many may change before reading everybody costs less.
+        most_edits: How many may be edited before reading everybody costs less.
+        without_pk: Always 0; such a user ends the reading of changes.
     """
+
+    without_pk: Final = 0
 
     def __init__(self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock) -> None:
         self.tally = Tally()
         self.roster = roster
-        self.most = max(_FEWEST, len(roster) // _SHARE)
+        self.most_edits = max(_FEWEST, len(roster) // _SHARE)
         self._scope = scope
         self._context = context
         self._sink = sink
         self._clock = clock
-        self._changed: dict[int, bytes] = {}
+        self._spool = Spool()
+        # Where in the spool each user is who changed.
+        self._changed: dict[int, tuple[int, int]] = {}
         # Accounts that the host has, of users touched in this run.
         self._handed_over: dict[int, str] = {}
+        # Of these, whose key is another person's now.
+        self._strangers: set[int] = set()
         self._gone: set[int] = set()
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spool.close()
+
+    @property
+    def absent(self) -> AbstractSet[int]:
+        """Users known before who are believed to be gone."""
+        return self._gone
+
     async def accept(self, rows: list[RawRecord]) -> int:
-        """Take raw users; gives how many are not as they were last seen in this run.
+        """Take raw users; return how many are not as they were last seen in this run.
 
         Raises:
-            UnsettledError: Too many, or one that cannot be told from others.
+            UnsettledError: One cannot be told from others, or carries an older ``last_updated`` than is known: the
+                server's clock was set back, a backup restored, or a replica lags behind.
         """
         self._context.seen_at = rfc3339(self._clock.now())
         new = 0
         for raw in rows:
-            pk = raw.get("pk")
-            if not isinstance(pk, int):
+            pk = user_pk(raw)
+            if pk is None:
                 raise UnsettledError("record_without_pk")
+            if pk in self.roster and self.roster.is_older(pk, raw):
+                raise UnsettledError("stamps_went_back")
             encoded = _encoder.encode(raw)
-            if self._changed.get(pk) == encoded:
+            if pk in self._changed and self._spool.read(*self._changed[pk]) == encoded:
                 continue
-            self._remember(pk)
+            self._remember(pk, raw)
             self._gone.discard(pk)
-            self._changed[pk] = encoded
+            self._changed[pk] = (self._spool.end, len(encoded))
+            self._spool.add(encoded)
             verdict = self._scope.judge(raw, "uid")
             self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))
             new += 1
-        if len(self._changed) > self.most:
-            raise UnsettledError("too_many_changes")
         return new
 
     async def accept_again(self, _pk: int, raw: RawRecord) -> None:
@@ -78,7 +101,7 @@ class ChangedAccounts:
     async def gone(self, pk: int) -> None:
         """Take note that a user is gone."""
         if pk in self.roster:
-            self._remember(pk)
+            self._remember(pk, None)
             self._gone.add(pk)
             self._changed.pop(pk, None)
             self.roster.drop(pk)
@@ -87,7 +110,7 @@ class ChangedAccounts:
         """Hand over every account that changed and is in scope."""
 
         def kept() -> Iterator[Envelope]:
-            for encoded in self._changed.values():
+            for encoded in self._spool.read_in_order(sorted(self._changed.values())):
                 raw: RawRecord = _decoder.decode(encoded)
                 verdict = self._scope.judge(raw, "uid")
                 if verdict.kept:
@@ -101,13 +124,22 @@ class ChangedAccounts:
             await self._sink.accept(batch)
 
     def removed(self) -> list[Removed]:
-        """Give the accounts that the host has and that are no more, or no more in scope."""
-        return [
-            Removed(resource=uid, evidence="absent" if pk in self._gone else "out_of_scope")
-            for pk, uid in self._handed_over.items()
-            if pk in self._gone or self.roster.fate_of(pk) is Fate.FILTERED
-        ]
+        """Return the accounts that the host has and that are no more, or no more in scope."""
+        return [removed for pk, uid in self._handed_over.items() if (removed := self._ended(pk, uid)) is not None]
 
-    def _remember(self, pk: int) -> None:
-        if pk in self.roster and pk not in self._changed and self.roster.fate_of(pk) is Fate.KEPT:
-            self._handed_over.setdefault(pk, self.roster.uid(pk))
+    def _ended(self, pk: int, uid: str) -> Removed | None:
+        if pk in self._gone or pk in self._strangers:
+            return Removed(resource=uid, evidence="absent")
+        now = self.roster.fate_of(pk)
+        if now is not Fate.FAILED and (successor := self.roster.uid(pk)) != uid:
+            return Removed(resource=uid, evidence="replaced", successor=successor)
+        return Removed(resource=uid, evidence="out_of_scope") if now is Fate.FILTERED else None
+
+    def _remember(self, pk: int, raw: RawRecord | None) -> None:
+        """Remember the account that the host has, before what is known of the user changes."""
+        if pk not in self.roster or pk in self._changed or self.roster.fate_of(pk) is not Fate.KEPT:
+            return
+        before = self.roster.person(pk)
+        self._handed_over.setdefault(pk, before.uid)
+        if raw is not None and raw.get("uid") != before.uid and not before.is_same_as(Person.of(raw)):
+            self._strangers.add(pk)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from openlane_authentik.directory.completeness import Reason, sight_reasons
+from openlane_authentik.directory.sight import Extent
 from openlane_authentik.emit.envelope import PayloadSetClosing, Removed, Schema
 from openlane_authentik.operations.collection import Collected
 from openlane_authentik.operations.scope import Scope
@@ -61,31 +62,37 @@ class Verdicts:
 
     def _accounts(self) -> tuple[list[Reason], dict[str, Any]]:
         users = self._collected.users
-        reasons = sight_reasons(self._collected.sight.users)
-        if not users.proven:
+        reconciled = self._collected.reconciled
+        reasons = sight_reasons(reconciled.sight.users)
+        if not users.proven and reconciled.sight.users is not Extent.PARTIAL:
             reasons.append(Reason.USERS_KEPT_CHANGING)
-        if self._collected.differences.dangling:
+        if reconciled.differences.dangling:
             reasons.append(Reason.DANGLING_MEMBERS)
         evidence = {
-            "sight": self._collected.sight.users,
+            "sight": reconciled.sight.users,
             "method": users.method,
             "countBefore": users.count_before,
             "countAfter": users.count_after,
             "ranges": users.ranges,
             "rangesReread": users.ranges_reread,
             "lateJoiners": users.late_joiners,
+            "countsAgreed": reconciled.counts,
+            "absentAskedFor": reconciled.asked,
+            "absentByCount": reconciled.unasked,
+            "loginsLeft": self._collected.logins_left,
         }
         return reasons, evidence
 
     def _groups(self) -> tuple[list[Reason], dict[str, Any]]:
         groups = self._collected.groups
-        reasons = sight_reasons(self._collected.sight.groups)
+        sight = self._collected.reconciled.sight.groups
+        reasons = sight_reasons(sight)
         if groups is None:
             return reasons, {}
         if not groups.proven:
             reasons.append(Reason.GROUPS_KEPT_CHANGING)
         evidence = {
-            "sight": self._collected.sight.groups,
+            "sight": sight,
             "countBefore": groups.count_before,
             "countAfter": groups.count_after,
             "passes": groups.passes,
@@ -93,13 +100,13 @@ class Verdicts:
         return reasons, evidence
 
     def _memberships(self) -> tuple[list[Reason], dict[str, Any]]:
-        differences = self._collected.differences
+        differences = self._collected.reconciled.differences
         reasons = list(self._so_far)
         if differences.users:
             reasons.append(Reason.MEMBERSHIPS_DIFFER)
         evidence = {
             "usersThatDiffer": len(differences.users),
             "danglingMembers": len(differences.dangling),
-            "usersReread": self._collected.users_reread,
+            "usersReread": self._collected.reconciled.users_reread,
         }
         return reasons, evidence

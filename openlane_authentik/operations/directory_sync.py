@@ -9,7 +9,7 @@ later.
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +18,10 @@ from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.directory.checkpoint import Bounds, Checkpoint
 from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, exit_code
+from openlane_authentik.directory.logins import logins_from
 from openlane_authentik.directory.roster import Roster
+from openlane_authentik.directory.sight import read_me
+from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import (
     PayloadSetClosing,
     Removed,
@@ -33,15 +36,13 @@ from openlane_authentik.errors import DeadlineError, IntegrationError, ReleaseTo
 from openlane_authentik.log import get_logger
 from openlane_authentik.operations.accounts import AccountEmitter
 from openlane_authentik.operations.changed_accounts import ChangedAccounts
-from openlane_authentik.operations.changes import ChangeReader
 from openlane_authentik.operations.closing import Verdicts
-from openlane_authentik.operations.collection import Collected, Progress, collect
+from openlane_authentik.operations.collection import Collected, Collector, Progress
 from openlane_authentik.operations.groups import emit_groups
 from openlane_authentik.operations.memberships import emit_memberships
 from openlane_authentik.operations.scope import Scope
-from openlane_authentik.operations.starting_point import starting_point
+from openlane_authentik.operations.starting_point import known_before, starting_point
 from openlane_authentik.operations.tally import Tally
-from openlane_authentik.operations.unsettled import UnsettledError
 from openlane_authentik.operations.version import read_release
 from openlane_authentik.records.context import MappingContext
 from openlane_authentik.settings import DirectorySyncConfig
@@ -83,7 +84,6 @@ class DirectorySync:
         self._context = context
         self._config = config
         self._progress = progress
-        self._bounds = Bounds(context.directory_instance_id, scope.fingerprint)
         self._release: Release | None = None
         self._mode = "delta"
         self._remember = False
@@ -128,61 +128,86 @@ class DirectorySync:
         self._release = await read_release(self._client)
         if self._release is not None and self._release < OLDEST_SUPPORTED:
             raise ReleaseTooOldError(f"this is authentik {self._release.text}")
+        me = await read_me(self._client)
+        bounds = Bounds(self._context.directory_instance_id, me.uid, self._scope.fingerprint)
+        collector = Collector(self._client, self._release, me, self._config, self._progress)
         try:
-            return await self._run_delta(checkpoint)
+            return await self._run_delta(collector, checkpoint, bounds)
         except UnsettledError as error:
             self._mode, self._full_reason = "full", error.reason
         _log.info("reading everything", reason=self._full_reason)
-        return await self._run_full()
+        return await self._run_full(collector, checkpoint, bounds)
 
-    async def _run_full(self) -> SyncResult:
-        with Roster() as roster:
-            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, self._client.clock)
-            collected = await collect(
-                self._client,
-                self._release,
-                self._config,
-                accounts,
-                with_groups=self._scope.groups,
-                progress=self._progress,
+    async def _run_full(self, collector: Collector, checkpoint: bytes | None, bounds: Bounds) -> SyncResult:
+        with ExitStack() as opened:
+            roster = opened.enter_context(Roster())
+            known = known_before(checkpoint, bounds.instance)
+            earlier = opened.enter_context(known.roster) if known is not None else None
+            clock = self._client.clock
+            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, clock, earlier)
+            collected = await collector.everything(accounts, with_groups=self._scope.groups)
+            return await self._hand_over(
+                collected, roster, accounts.tally, accounts.removed(), bounds, self._started_at, accounts.outdated
             )
-            return await self._hand_over(roster, collected, accounts.tally, None, collected.started, accounts.outdated)
 
-    async def _run_delta(self, checkpoint: bytes | None) -> SyncResult:
+    async def _run_delta(self, collector: Collector, checkpoint: bytes | None, bounds: Bounds) -> SyncResult:
         interval = timedelta(seconds=self._config.full_sync_interval_seconds)
-        known = starting_point(checkpoint, self._bounds, self._release, self._scope, self._started_at, interval)
-        with known.roster as roster:
-            accounts = ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock)
-            collected = await ChangeReader(self._client, self._release, self._config, accounts, known).collect()
+        known = starting_point(checkpoint, bounds, self._release, self._scope, self._started_at, interval)
+        with (
+            known.roster as roster,
+            ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock) as accounts,
+        ):
+            collected = await collector.changes(accounts, known)
+            if collected.logins_left and "last_login" in self._scope.filter.payload_fields:
+                raise UnsettledError("filter_needs_full")
             await accounts.hand_over()
-            return await self._hand_over(roster, collected, accounts.tally, accounts.removed(), known.full_at, set())
+            return await self._hand_over(
+                collected, roster, accounts.tally, accounts.removed(), bounds, known.full_at, set()
+            )
 
     async def _hand_over(
         self,
-        roster: Roster,
         collected: Collected,
+        roster: Roster,
         accounts: Tally,
-        removed: list[Removed] | None,
-        full_at: datetime | None,
+        removed: list[Removed],
+        bounds: Bounds,
+        full_at: datetime,
         outdated: set[int],
     ) -> SyncResult:
         """Close the accounts, hand over groups and memberships, and close them."""
         verdicts = Verdicts(collected, self._scope)
-        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed, delta=self._mode == "delta"))
+        delta = self._mode == "delta"
+        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed if removed or delta else None, delta=delta))
         if collected.groups is not None:
             self._context.seen_at = rfc3339(self._client.clock.now())
             groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
             await self._close(verdicts.close(Schema.GROUP, groups))
-            memberships = await emit_memberships(roster, fates, collected.differences, self._context, self._sink)
+            differences = collected.reconciled.differences
+            memberships = await emit_memberships(roster, fates, differences, self._context, self._sink)
             await self._close(verdicts.close(Schema.MEMBERSHIP, memberships))
         code = exit_code(verdicts.reasons)
         run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts.reasons)], code, None)
-        if code != 0 or collected.started is None or full_at is None or not self._can_begin_again:
+        if code != 0 or not self._can_begin_again:
             return SyncResult(run, None)
-        known_groups = collected.groups.keys() if collected.groups is not None else None
-        return SyncResult(
-            run, Checkpoint(self._bounds, collected.started, full_at, known_groups, sorted(outdated), roster).to_bytes()
+        checkpoint = Checkpoint(
+            bounds=bounds,
+            taken_at=self._started_at,
+            full_at=full_at,
+            logins_from=self._logins_from(collected, roster),
+            groups=collected.groups.keys() if collected.groups is not None else None,
+            outdated=sorted(outdated & roster.pks),
+            roster=roster,
         )
+        return SyncResult(run, checkpoint.to_bytes())
+
+    def _logins_from(self, collected: Collected, roster: Roster) -> int | None:
+        if self._release is None or not self._release.has_login_filter:
+            return None
+        if collected.logins_left:
+            return collected.logins_from
+        seconds = self._client.clock.monotonic() - self._started
+        return logins_from(roster.newest_login, self._started_at, seconds)
 
     @property
     def _can_begin_again(self) -> bool:

@@ -5,8 +5,8 @@ from typing import Final
 
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.directory.checkpoint import Bounds, Checkpoint, CheckpointError
+from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.operations.scope import Scope
-from openlane_authentik.operations.unsettled import UnsettledError
 
 # What changes without any trace that a cursor could follow: inherited through groups, or kept at the roles.
 _UNTRACED: Final = frozenset({"*", "groups_obj", "is_superuser", "roles", "roles_obj"})
@@ -28,7 +28,7 @@ def starting_point(
         release: Of the server.
         scope: Its filter must not name what no cursor covers.
         now: This machine's time.
-        full_interval: After which everything is read again all the same.
+        full_interval: After which everything is read again all the same, by this machine's clock at both ends.
 
     Raises:
         UnsettledError: Everything must be read.
@@ -44,10 +44,29 @@ def starting_point(
     if scope.filter.payload_fields & untraced:
         raise UnsettledError("filter_needs_full")
     try:
-        known = Checkpoint.from_bytes(checkpoint, bounds)
+        known = Checkpoint.from_bytes(checkpoint)
     except CheckpointError as error:
         raise UnsettledError(error.reason) from error
-    if now - known.full_at >= full_interval:
+    # A last full sync that lies in the future was dated by a clock that was wrong then, or is wrong now.
+    due = not timedelta() <= now - known.full_at < full_interval
+    if reason := known.holds_for(bounds) or ("full_interval" if due else None):
         known.roster.close()
-        raise UnsettledError("full_interval")
+        raise UnsettledError(reason)
     return known
+
+
+def known_before(checkpoint: bytes | None, instance: str) -> Checkpoint | None:
+    """Return what a checkpoint knows, even one that no sync can begin at; None if it is of another address.
+
+    A full sync asks for each user known there whom it did not read, and recognises who is known by another ``uid``.
+    """
+    if checkpoint is None:
+        return None
+    try:
+        known = Checkpoint.from_bytes(checkpoint)
+    except CheckpointError:
+        return None
+    if known.bounds.instance == instance:
+        return known
+    known.roster.close()
+    return None

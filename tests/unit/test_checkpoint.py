@@ -112,7 +112,7 @@ def test_the_cost_of_a_delta_does_not_grow_with_the_directory() -> None:
     [
         (lambda _: b"", "checkpoint_unreadable"),
         (lambda _: b"not a checkpoint", "checkpoint_unreadable"),
-        (lambda content: content.replace(b" 1 ", b" 9 ", 1), "checkpoint_unreadable"),
+        (lambda content: content.replace(b" 2 ", b" 9 ", 1), "checkpoint_unreadable"),
         (lambda content: content[:-1], "checkpoint_damaged"),
         (lambda content: content[:-5] + b"\x00" + content[-4:], "checkpoint_damaged"),
     ],
@@ -173,7 +173,7 @@ def test_a_narrowed_sight_ends_in_a_full_sync_that_proves_nothing() -> None:
     """A token that sees a part now must not make those it does not see any more look removed."""
     world = World()
     result = world.sync(world.proven(), kind="object_level")
-    assert (result.run.mode, result.run.full_reason, result.run.exit_code) == ("full", "sight_changed", 77)
+    assert (result.run.mode, result.run.full_reason, result.run.exit_code) == ("full", "account_changed", 77)
     assert result.checkpoint is None
     assert not any(closing.snapshot_complete or closing.removed for closing in world.sink.closings.values())
 

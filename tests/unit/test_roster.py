@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlane_authentik.authentik.pages import RawRecord
-from openlane_authentik.directory.roster import IDENTITY_FIELDS, Fate, Member, Roster
+from openlane_authentik.directory.identities import IDENTITY_FIELDS
+from openlane_authentik.directory.roster import Fate, Member, Roster
 
 _GROUPS = ("g1", "g2", "g3", "g4")
 
@@ -28,7 +29,7 @@ class _Model:
         return [
             Member(
                 account,
-                _identity(raw) if Fate.KEPT in (account, *(fate for _, fate in fates)) else {},
+                _identity(raw),
                 [group for group, fate in fates if fate is Fate.KEPT],
                 [(group, fate) for group, fate in fates if fate is not Fate.KEPT],
             )

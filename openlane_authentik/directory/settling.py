@@ -1,37 +1,21 @@
-"""Read again where users and groups tell different memberships, until they agree or will not."""
+"""Read single users and groups again where users and groups tell different memberships, until they agree."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.directory.groups import GroupReader
 from openlane_authentik.directory.keyset import USERS
 from openlane_authentik.directory.memberships import Differences, compare_memberships
-from openlane_authentik.directory.roster import Roster
 from openlane_authentik.directory.side_by_side import side_by_side
-from openlane_authentik.errors import NotFoundError
+from openlane_authentik.directory.users import Accounts
+from openlane_authentik.errors import NotAuthentikError, NotFoundError
 
-MOST_ROUNDS: Final = 3
+MOST_ASKED: Final = 200
 MOST_USERS_REREAD: Final = 500
-
-
-class Accounts(Protocol):
-    """Takes users who are read again."""
-
-    @property
-    def roster(self) -> Roster:
-        """Everybody known."""
-        ...
-
-    async def accept_again(self, pk: int, raw: RawRecord) -> None:
-        """Take a user as it is now."""
-        ...
-
-    async def gone(self, pk: int) -> None:
-        """Take note that a user is gone."""
-        ...
+_MOST_ROUNDS: Final = 3
 
 
 async def settle_memberships(
@@ -52,7 +36,7 @@ async def settle_memberships(
         IntegrationError: See ``AuthentikClient.get``.
     """
     reread = 0
-    for _ in range(MOST_ROUNDS):
+    for _ in range(_MOST_ROUNDS):
         differences = compare_memberships(accounts.roster, groups.rows())
         users = differences.users | differences.dangling.keys()
         if not users or len(users) > MOST_USERS_REREAD:
@@ -63,7 +47,7 @@ async def settle_memberships(
     return compare_memberships(accounts.roster, groups.rows()), reread
 
 
-async def read_users_again(client: AuthentikClient, accounts: Accounts, pks: Iterable[int], width: int) -> None:
+async def read_users_again(client: AuthentikClient, accounts: Accounts, pks: Collection[int], width: int) -> None:
     """Read some users one by one, ``width`` at a time.
 
     Raises:
@@ -71,12 +55,26 @@ async def read_users_again(client: AuthentikClient, accounts: Accounts, pks: Ite
     """
 
     async def read(pk: int) -> None:
-        try:
-            raw = (await client.get(f"{USERS}{pk}/")).data
-        except NotFoundError:
+        raw = await read_user(client, pk)
+        if raw is None:
             await accounts.gone(pk)
             return
-        if isinstance(raw, dict) and raw.get("pk") == pk:
-            await accounts.accept_again(pk, raw)
+        await accounts.accept_again(pk, raw)
 
     await side_by_side((partial(read, pk) for pk in sorted(pks)), width)
+
+
+async def read_user(client: AuthentikClient, pk: int) -> RawRecord | None:
+    """Return one user; None when the server says in JSON that there is none.
+
+    Raises:
+        NotAuthentikError: JSON came, but not this user.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    try:
+        raw = (await client.get(f"{USERS}{pk}/")).data
+    except NotFoundError:
+        return None
+    if not isinstance(raw, dict) or user_pk(raw) != pk:
+        raise NotAuthentikError(f"{USERS}<pk>/ answered JSON that is not the user asked for")
+    return raw

@@ -1,0 +1,69 @@
+"""Who logged in since the last run, from authentik 2026.2 on: a login moves ``last_login`` and no other stamp."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.pages import PageSize
+from openlane_authentik.directory.counting import Question, count_users
+from openlane_authentik.directory.keyset import Span, UnsteadyTieError, walk
+from openlane_authentik.directory.moments import moment_micros
+from openlane_authentik.directory.side_by_side import side_by_side
+from openlane_authentik.directory.spans import plan_spans
+from openlane_authentik.directory.users import Accounts, take_news
+
+LOGIN: Final = "last_login"
+_LOOK_BACK: Final = timedelta(hours=1)
+
+
+def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
+    """Return from which ``last_login`` on the next run has to read.
+
+    Logins decide nothing about who is there. So it is enough to take the earlier of two clocks, this machine's and the
+    one behind the newest login, and to go back by the length of this run and an hour.
+
+    Args:
+        newest: The newest ``last_login`` known, in microseconds.
+        began: This machine's clock when this run began.
+        seconds: How long this run took.
+    """
+    now = moment_micros(began) + round(seconds * 1_000_000)
+    earlier = now if newest is None else min(now, newest)
+    return earlier - round((timedelta(seconds=seconds) + _LOOK_BACK).total_seconds() * 1_000_000)
+
+
+async def read_logins(client: AuthentikClient, accounts: Accounts, since: int, page_size: int, width: int) -> int:
+    """Read who logged in since a moment, several spans side by side.
+
+    Args:
+        client: Of this run.
+        accounts: Takes who is not known so.
+        since: In microseconds.
+        page_size: Rows asked for at a time.
+        width: Requests at a time.
+
+    Returns:
+        How many were left to the next full sync: all, if they are more than half of everybody and reading them would
+        cost as much as that.
+
+    Raises:
+        FilterIgnoredError: The server does not honour the filter.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    whole, size = Span(LOGIN, since), PageSize(page_size)
+    number = await count_users(client, Question(whole))
+    if number > len(accounts.roster) // 2:
+        return number
+    left = 0
+
+    async def read(span: Span) -> None:
+        nonlocal left
+        try:
+            async for rows in walk(client, span, size, width):
+                await take_news(accounts, rows)
+        except UnsteadyTieError:
+            left += 1
+
+    await side_by_side((partial(read, span) for span in await plan_spans(client, whole, number, width)), width)
+    return left

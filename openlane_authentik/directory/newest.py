@@ -1,0 +1,58 @@
+"""The newest ``last_updated`` stamps: users who carry these are read, all others counted.
+
+A count of the stamps before a moment sees every edit that moves a stamp across that moment. It cannot see an edit whose
+old and new stamp lie on the same side, so the side on which new stamps appear is read instead. New stamps appear after
+the newest known one. They may also appear some way before it: a row is stamped when it is saved and seen when its
+transaction commits or a replica catches up, and the newest known stamp may come from a clock that ran ahead.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from openlane_authentik.directory.axis import UPDATED, Axis
+from openlane_authentik.directory.keyset import Span
+
+LOOK_BACK_MICROS: Final = 3_600_000_000
+FEWEST_READ: Final = 200
+MOST_LOOKED_BACK: Final = 2_000
+_GROWTH: Final = 4
+
+
+def newest_span(axis: Axis, anchors: Iterable[int], since: int | None = None) -> Span:
+    """Return the span whose users are read.
+
+    It holds the newest 200 known stamps, and everything from an hour before each anchor on, unless that is more than
+    2,000 users, as after an import.
+
+    Args:
+        axis: The users known along ``last_updated``.
+        anchors: Moments about which new stamps may appear, in microseconds.
+        since: A moment from which everything is read, however much it is.
+    """
+    if not len(axis):
+        return Span(UPDATED)
+    starts = [axis.moment(max(0, len(axis) - FEWEST_READ))]
+    starts += [] if since is None else [since]
+    starts += [
+        anchor - LOOK_BACK_MICROS
+        for anchor in anchors
+        if axis.count(Span(UPDATED, anchor - LOOK_BACK_MICROS)) <= MOST_LOOKED_BACK
+    ]
+    return Span(UPDATED, min(starts))
+
+
+def rungs(axis: Axis, newest: Span, anchors: Iterable[int]) -> list[int]:
+    """Return the moments before which users are counted: where the reading begins, and ever farther apart before it.
+
+    Args:
+        axis: The users known along ``last_updated``.
+        newest: What is read.
+        anchors: See ``newest_span``; one that lies before what is read is a rung of its own.
+    """
+    if newest.start is None:
+        return []
+    moments, behind = {newest.start}, max(FEWEST_READ, axis.count(newest))
+    while (behind := behind * _GROWTH) < len(axis):
+        moments.add(axis.moment(len(axis) - behind))
+    moments.update(anchor for anchor in anchors if anchor < newest.start)
+    return sorted(moments)

@@ -1,0 +1,87 @@
+"""The counts that prove, taken between two looks at what the token may see, with nothing else between them.
+
+A count of a token that sees a part is the count of that part. So nothing is proven by counts alone: the token has to be
+seen to see everything just before and just after them.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.pages import RawRecord, read_count
+from openlane_authentik.authentik.releases import Release
+from openlane_authentik.directory.counting import Question, count_users
+from openlane_authentik.directory.groups import GROUPS, LEAN
+from openlane_authentik.directory.settling import read_user
+from openlane_authentik.directory.side_by_side import Work, side_by_side
+from openlane_authentik.directory.sight import Sight, read_me, read_sight
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the server said between the two looks.
+
+    Attributes:
+        sight: What the token saw, before and after: the lesser of both.
+        uids: The ``uid`` of the token's own account, before and after.
+        counted: Its number for each question.
+        groups: How many groups it counts; None if that was not asked.
+        present: Of those believed to be absent, who is there.
+    """
+
+    sight: Sight
+    uids: frozenset[str]
+    counted: dict[Question, int]
+    groups: int | None
+    present: dict[int, RawRecord]
+
+
+async def take_testimony(
+    client: AuthentikClient,
+    release: Release | None,
+    questions: Iterable[Question],
+    width: int,
+    *,
+    with_groups: bool,
+    absent: Collection[int],
+) -> Testimony:
+    """Look, count and ask, and look again.
+
+    Args:
+        client: Of this run.
+        release: Of the server.
+        questions: What to count.
+        width: Requests at a time.
+        with_groups: Whether to count the groups.
+        absent: Users to be asked for by ``pk``.
+
+    Raises:
+        FilterIgnoredError: See ``count_users``.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+    counted: dict[Question, int] = {}
+    groups: list[int] = []
+    present: dict[int, RawRecord] = {}
+
+    async def count(question: Question) -> None:
+        counted[question] = await count_users(client, question)
+
+    async def count_groups() -> None:
+        groups.append(await read_count(client, GROUPS, LEAN))
+
+    async def ask_for(pk: int) -> None:
+        raw = await read_user(client, pk)
+        if raw is not None:
+            present[pk] = raw
+
+    before = await read_me(client)
+    seen = await read_sight(client, before, release)
+    work: list[Work] = [partial(count, question) for question in questions]
+    work += [partial(ask_for, pk) for pk in sorted(absent)]
+    work += [count_groups] if with_groups else []
+    await side_by_side(work, width)
+    after = await read_me(client)
+    sight = seen.lesser(await read_sight(client, after, release))
+    uids = frozenset({before.uid, after.uid})
+    return Testimony(sight, uids, counted, groups[0] if groups else None, present)
