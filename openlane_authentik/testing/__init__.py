@@ -10,14 +10,17 @@ Or over real sockets, with ``openlane-authentik[testing]`` installed:
         httpx.get(f"{server.url}/api/v3/core/users/", headers=fake.headers())
 """
 
-from openlane_authentik.testing.app import Cost, FakeAuthentik, Hook, RequestInfo
+from openlane_authentik.testing.app import FakeAuthentik, Hook, ToldDate
 from openlane_authentik.testing.costs import measured_cost
 from openlane_authentik.testing.directory import Directory
 from openlane_authentik.testing.faults import Fault
+from openlane_authentik.testing.kinds import KINDS
+from openlane_authentik.testing.pending import Pending
 from openlane_authentik.testing.releases import RELEASES, Release
+from openlane_authentik.testing.requested import Cost, RequestInfo
 from openlane_authentik.testing.server import Server, serve
+from openlane_authentik.testing.snapshots import Snapshot
 from openlane_authentik.testing.state import Clock
-from openlane_authentik.testing.tokens import KINDS
 from openlane_authentik.testing.transport import FakeTransport
 
 __all__ = [
@@ -30,9 +33,12 @@ __all__ = [
     "FakeTransport",
     "Fault",
     "Hook",
+    "Pending",
     "Release",
     "RequestInfo",
     "Server",
+    "Snapshot",
+    "ToldDate",
     "measured_cost",
     "serve",
 ]

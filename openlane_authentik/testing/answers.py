@@ -13,8 +13,6 @@ HTML: Final = "text/html; charset=utf-8"
 READ_ONLY: Final = "GET, HEAD, OPTIONS"
 READ_WRITE: Final = "GET, POST, HEAD, OPTIONS"
 
-NO_PERMISSION: Final = "You do not have permission to perform this action."
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -27,10 +25,11 @@ class Answer:
     rows: int = 0
     extra: dict[str, str] = field(default_factory=dict)
 
-    def headers(self, now: datetime, request_number: int) -> list[tuple[str, str]]:
-        """The headers authentik sends, ``Date`` by the directory's clock."""
+    def headers(self, told_date: datetime | None, request_number: int, locale: str) -> list[tuple[str, str]]:
+        """The headers authentik sends; no ``Date`` when none is told."""
+        date = {} if told_date is None else {"date": format_datetime(told_date.astimezone(UTC), usegmt=True)}
         headers = {
-            "date": format_datetime(now.astimezone(UTC), usegmt=True),
+            **date,
             "server": "authentik",
             "content-type": self.content_type,
             "allow": self.allow,
@@ -40,7 +39,7 @@ class Answer:
             "referrer-policy": "same-origin",
             "x-authentik-id": f"{request_number:032x}",
             "vary": "Accept-Language, Cookie",
-            "content-language": "en",
+            "content-language": locale,
         }
         return list((headers | self.extra).items())
 

@@ -2,60 +2,34 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
 from urllib.parse import parse_qs
 
 from openlane_authentik.testing.answers import Answer, refusal
+from openlane_authentik.testing.asgi import Receive, Scope, Send, answer_connection
+from openlane_authentik.testing.calls import API, Call
 from openlane_authentik.testing.directory import Directory
-from openlane_authentik.testing.endpoints import API, Call, Endpoints
-from openlane_authentik.testing.faults import Fault, Outcome, Schedule, When, Wire
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.endpoints import Endpoints
+from openlane_authentik.testing.faults import Fault, Outcome, Schedule, When
+from openlane_authentik.testing.kinds import NO_ACCOUNT
+from openlane_authentik.testing.messages import Language
 from openlane_authentik.testing.releases import release_named
-from openlane_authentik.testing.tokens import NO_ACCOUNT, RefusedTokenError, Tokens
+from openlane_authentik.testing.requested import Cost, RequestInfo
+from openlane_authentik.testing.snapshots import Snapshot
+from openlane_authentik.testing.tokens import RefusedTokenError, Tokens
 from openlane_authentik.testing.transport import FakeTransport
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Hook = Callable[[Directory], object]
 """Changes the directory between two requests."""
 
-CONNECTION_EXTENSION: Final = "openlane_authentik.connection"
-"""The ASGI extension by which a server lets the fake break its connections; see ``server``."""
+ToldDate = Callable[[datetime], datetime | None]
+"""Given the server's own time, what the ``Date`` header says; it answers None for no such header."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
-    """A request as the log keeps it: never a header's value.
-
-    Attributes:
-        number: 1 for the first request.
-        method: The HTTP method.
-        path: The path as sent, base path and all.
-        query: The decoded query, every value of every name.
-        header_names: The names of the headers, in lower case.
-        authorized: Whether a token was sent that the server took.
-        rows: How many records the answer lists.
-        status: The status of the answer, before any fault.
-        size: The bytes of its body.
-    """
-
-    number: int
-    method: str
-    path: str
-    query: Parameters
-    header_names: frozenset[str]
-    authorized: bool = False
-    rows: int = 0
-    status: int = 0
-    size: int = 0
-
-
-Cost = Callable[[RequestInfo], float]
-"""The seconds of a worker's time that a request takes."""
+def _every_request(_request: RequestInfo) -> bool:
+    return True
 
 
 async def _real_sleep(seconds: float) -> None:
@@ -76,9 +50,18 @@ class FakeAuthentik:
         cost: What a request costs a worker, for benchmarks; nothing by default.
         workers: How many requests are worked on at once, when they cost something.
         sleep: Waits so many seconds, for slow faults and costs; inject one to run on a simulated clock.
+        told_date: What the ``Date`` header says, given the server's own time: the clock of a proxy in front, which may
+            answer None for no such header. The server's own time when not given.
+        locale: The language of the brand, ``en``, ``de`` or ``fr``, whatever ``Accept-Language`` asks for.
+
+    Attributes:
+        told_date: As above; may be set at any time.
+        replica: A snapshot that users, groups (lists and details) and ``users/me`` are answered from instead of the
+            directory; None for none. Permissions are the server's own.
+        reads_replica: Which requests read the replica, when there is one; all by default.
 
     Raises:
-        ValueError: no such release.
+        ValueError: no such release, or no messages in that language.
     """
 
     def __init__(
@@ -92,6 +75,8 @@ class FakeAuthentik:
         cost: Cost | None = None,
         workers: int = 2,
         sleep: Callable[[float], Awaitable[None]] = _real_sleep,
+        told_date: ToldDate | None = None,
+        locale: str = "en",
     ) -> None:
         profile = release_named(release)
         if max_page_size is not None:
@@ -101,7 +86,11 @@ class FakeAuthentik:
         self.tokens = Tokens(self.directory, profile)
         self.requests: list[RequestInfo] = []
         self.violations: list[str] = []
-        self._endpoints = Endpoints(self.directory, profile, self.tokens, brand_title)
+        self.told_date = told_date
+        self.replica: Snapshot | None = None
+        self.reads_replica: Callable[[RequestInfo], bool] = _every_request
+        self._language = Language(locale)
+        self._endpoints = Endpoints(self.directory, profile, self.tokens, brand_title, self._language)
         self._faults = Schedule()
         self._before: defaultdict[int, list[Hook]] = defaultdict(list)
         self._after: defaultdict[int, list[Hook]] = defaultdict(list)
@@ -109,6 +98,15 @@ class FakeAuthentik:
         self._worker_count = workers
         self._workers: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._sleep = sleep
+
+    @property
+    def locale(self) -> str:
+        """The language of the brand; may be set at any time, to ``en``, ``de`` or ``fr``."""
+        return self._language.locale
+
+    @locale.setter
+    def locale(self, locale: str) -> None:
+        self._language.locale = locale
 
     # What a test sets up
 
@@ -150,6 +148,30 @@ class FakeAuthentik:
         if kind in NO_ACCOUNT and not token:
             return {} if kind == "no_header" else {"authorization": "Bearer"}
         return {"authorization": f"Bearer {token}"}
+
+    def narrow(
+        self, kind: str = "viewer", *, users: Iterable[int] | None = None, groups: Iterable[str] | None = None
+    ) -> None:
+        """Take the global permissions of a kind's account away, and leave it the sight of some rows.
+
+        From now on its lists are partial without a word, as for ``object_level``. A superuser is taken out of its
+        groups of superusers.
+
+        Args:
+            kind: A kind with a role, or ``superuser``.
+            users: The users it may still see, the first 25 by default.
+            groups: The groups it may still see, the first 7 by default.
+
+        Raises:
+            ValueError: the kind has no role.
+        """
+        with self.directory.lock:
+            self.tokens.narrow(kind, users, groups)
+
+    def widen(self, kind: str = "viewer") -> None:
+        """Give a kind's account back what ``narrow`` took; nothing happens when nothing was taken."""
+        with self.directory.lock:
+            self.tokens.widen(kind)
 
     def transport(self) -> FakeTransport:
         """An ``httpx`` transport that serves the fake in this process, faults included."""
@@ -195,7 +217,8 @@ class FakeAuthentik:
             call = Call(
                 below, fault.ask(parameters) if fault else parameters, headers.get("authorization"), dict(headers)
             )
-            answer = self._answer(method, call)
+            replica = self.replica if self.replica is not None and self.reads_replica(info) else None
+            answer = self._answer(method, call, replica)
             self.requests[number - 1] = info = replace(
                 info, rows=answer.rows, status=answer.status, size=len(answer.body)
             )
@@ -216,39 +239,21 @@ class FakeAuthentik:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; ``lifespan`` and websockets are declined."""
-        if scope["type"] != "http":
-            raise NotImplementedError(f"the fake serves http, not {scope['type']}")
-        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
-        outcome = self.respond(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers)
-        await self.spend(outcome)
-        connection = scope.get("extensions", {}).get(CONNECTION_EXTENSION)
-        if outcome.wire in {Wire.RESET, Wire.DROPPED} and connection is not None:
-            connection["reset" if outcome.wire is Wire.RESET else "close"]()
-            await _disconnected(receive)
-            return
-        await self._send(outcome, send)
-        if outcome.wire is Wire.CUT and connection is not None:
-            connection["close"]()
-            await _disconnected(receive)
+        await answer_connection(self, scope, receive, send)
 
     def headers_of(self, answer: Answer) -> list[tuple[str, str]]:
         """The headers an answer is sent with."""
-        return answer.headers(self.directory.clock(), len(self.requests))
+        now = self.directory.clock()
+        told_date = now if self.told_date is None else self.told_date(now)
+        return answer.headers(told_date, len(self.requests), self.locale)
 
-    async def _send(self, outcome: Outcome, send: Send) -> None:
-        answer, cut = outcome.answer, outcome.wire is Wire.CUT
-        headers = [(name.encode(), text.encode()) for name, text in self.headers_of(answer)]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = answer.body[: outcome.sent] if cut else answer.body
-        await send({"type": "http.response.body", "body": body, "more_body": cut})
-
-    def _answer(self, method: str, call: Call) -> Answer:
+    def _answer(self, method: str, call: Call, replica: Snapshot | None) -> Answer:
         if method not in {"GET", "HEAD"}:
             self.violations.append(f"{method} {call.path}")
             return refusal(405, f'Method "{method}" not allowed.')
         if call.path == f"{API}admin/system/":
             self.violations.append(f"{method} {call.path}: it echoes the token")
-        return self._endpoints.answer(call)
+        return self._endpoints.answer(call, replica)
 
     def _below_base(self, path: str) -> str:
         """The path below the base path; one outside it matches no endpoint."""
@@ -266,8 +271,3 @@ class FakeAuthentik:
         if self._workers is None or self._workers[0] is not loop:
             self._workers = (loop, asyncio.Semaphore(self._worker_count))
         return self._workers[1]
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

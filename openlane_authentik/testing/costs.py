@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from openlane_authentik.testing.app import Cost, RequestInfo
+from openlane_authentik.testing.requested import Cost, RequestInfo
 
 _REQUEST_SECONDS: Final = 0.06
 _ROW_SECONDS: Final = 0.0045

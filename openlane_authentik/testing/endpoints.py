@@ -1,13 +1,12 @@
 """The addresses authentik answers at, and what it answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from openlane_authentik.testing.answers import (
-    NO_PERMISSION,
+    READ_ONLY,
     READ_WRITE,
     Answer,
     html_answer,
@@ -15,110 +14,88 @@ from openlane_authentik.testing.answers import (
     not_found,
     refusal,
 )
+from openlane_authentik.testing.calls import API, GROUPS, USERS, Call
 from openlane_authentik.testing.directory import Directory
-from openlane_authentik.testing.lists import group_listing, user_listing
-from openlane_authentik.testing.pages import INVALID_PAGE, InvalidPageError, asked_page, written_page
-from openlane_authentik.testing.permissions import ALL_PERMISSIONS, SYSTEM_PERMISSIONS, VIEW_SYSTEM_INFO
+from openlane_authentik.testing.grants import Access
+from openlane_authentik.testing.messages import INVALID_PAGE, NO_PERMISSION, NOT_PROVIDED, Language
+from openlane_authentik.testing.pages import InvalidPageError, asked_page, written_page
+from openlane_authentik.testing.permissions import ALL_PERMISSIONS, VIEW_SYSTEM_INFO
 from openlane_authentik.testing.query import Parameters
-from openlane_authentik.testing.raw import RawRecord, instant_text
+from openlane_authentik.testing.raw import instant_text
+from openlane_authentik.testing.records import Records
 from openlane_authentik.testing.releases import Release
-from openlane_authentik.testing.rendering import Renderer
-from openlane_authentik.testing.tokens import NOT_PROVIDED, Access, RefusedTokenError, Tokens, token_row
-
-API: Final = "/api/v3/"
+from openlane_authentik.testing.snapshots import Snapshot
+from openlane_authentik.testing.tokens import RefusedTokenError, Tokens, token_row
 
 # From authentik's source: `role` is a choice among the roles there are.
 _NO_SUCH_CHOICE: Final = "Select a valid choice. That choice is not one of the available choices."
 _SYSTEM: Final = f"{API}admin/system/"
-_USERS: Final = f"{API}core/users/"
-_GROUPS: Final = f"{API}core/groups/"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request as the endpoints see it: below the base path, decoded."""
-
-    path: str
-    parameters: Parameters
-    authorization: str | None
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Endpoints:
     """Answers calls from a directory as one release of authentik does."""
 
-    def __init__(self, directory: Directory, release: Release, tokens: Tokens, brand_title: str) -> None:
+    def __init__(
+        self, directory: Directory, release: Release, tokens: Tokens, brand_title: str, language: Language
+    ) -> None:
         self._directory = directory
         self._release = release
         self._tokens = tokens
         self._brand_title = brand_title
-        self._renderer = Renderer(directory, release)
-        self._users = user_listing(directory, release, self._renderer)
-        self._groups = group_listing(directory, release, self._renderer)
+        self._language = language
+        self._primary = Records(directory, release, tokens, language)
+        self._replica: tuple[Snapshot, Records] | None = None
         self._open: dict[str, Callable[[], Answer]] = {
             f"{API}core/brands/current/": self._brand,
             f"{API}root/config/": self._config,
         }
         self._guarded: dict[str, Callable[[Call, Access], Answer]] = {
-            f"{API}core/users/me/": self._me,
             f"{API}core/tokens/": self._token_list,
             f"{API}rbac/permissions/": self._permissions,
             f"{API}admin/version/": self._version,
             _SYSTEM: self._system,
         }
 
-    def answer(self, call: Call) -> Answer:
-        """What authentik answers to a GET; an address without its trailing slash is none."""
+    def answer(self, call: Call, replica: Snapshot | None = None) -> Answer:
+        """What authentik answers to a GET, users and groups read from a replica if one is given.
+
+        An address without its trailing slash is none.
+        """
         if call.path == "/-/health/live/":
             return Answer(200, content_type="text/html; charset=utf-8")
         if call.path == API:
             return html_answer(200, "API Browser - authentik")
-        handler = self._handler(call.path)
+        handler = self._handler(call.path, self._primary if replica is None else self._records_of(replica))
         if handler is None:
             return not_found()
-        allow = READ_WRITE if call.path in {_USERS, _GROUPS, _SYSTEM, f"{API}core/tokens/"} else "GET, HEAD, OPTIONS"
+        allow = READ_WRITE if call.path in {USERS, GROUPS, _SYSTEM, f"{API}core/tokens/"} else READ_ONLY
         try:
             access = self._tokens.authenticate(call.authorization)
         except RefusedTokenError as error:
             return refusal(403, str(error), allow)
         if call.path in self._open:
             return self._open[call.path]()
-        return handler(call, access) if access else refusal(403, NOT_PROVIDED, allow)
+        return handler(call, access) if access else self._language.refusal(403, NOT_PROVIDED, allow)
 
-    def _handler(self, path: str) -> Callable[[Call, Access], Answer] | None:
+    def _handler(self, path: str, records: Records) -> Callable[[Call, Access], Answer] | None:
         if path in self._guarded:
             return self._guarded[path]
         if path in self._open:
             return lambda _call, _access: self._open[path]()
-        for prefix, listing in ((_USERS, self._users), (_GROUPS, self._groups)):
-            if path == prefix:
-                return lambda call, access: listing.page(access, call.parameters)
-            key = path.removeprefix(prefix).removesuffix("/")
-            if path == f"{prefix}{key}/" and key and not set("/.") & set(key):
-                return lambda call, access: listing.detail(access, key, call.parameters)
-        return None
+        return records.handler(path)
 
-    def _me(self, _call: Call, access: Access) -> Answer:
-        directory, pk = self._directory, access.user
-        user = directory.users[pk]
-        told: RawRecord = {name: user[name] for name in ("pk", "username", "name", "is_active")}
-        told["is_superuser"] = access.superuser
-        groups = [directory.groups[group] for group in directory.all_groups_of(pk)]
-        told["groups"] = sorted(({"name": g["name"], "pk": g["pk"]} for g in groups), key=lambda g: g["name"])
-        if self._release.user_roles:
-            told["roles"] = [{"name": directory.role_names[role], "pk": role} for role in self._tokens.roles_of(pk)]
-        told |= {name: user[name] for name in ("email", "avatar", "uid")}
-        told["settings"] = user["attributes"].get("settings", {})
-        told["type"] = user["type"]
-        told["system_permissions"] = [name for name in SYSTEM_PERMISSIONS if access.may(name)]
-        return json_answer({"user": told})
+    def _records_of(self, snapshot: Snapshot) -> Records:
+        if self._replica is None or self._replica[0] is not snapshot:
+            directory = Directory.from_snapshot(snapshot)
+            self._replica = (snapshot, Records(directory, self._release, self._tokens, self._language))
+        return self._replica[1]
 
     def _token_list(self, call: Call, access: Access) -> Answer:
         rows: list[dict[str, Any]] = []
         for token in self._tokens.visible_to(access):
             row = token_row(token)
             if all(_is_asked(call.parameters, name, row[name]) for name in ("identifier", "intent")):
-                row["user_obj"] = msgspec.Raw(self._renderer.user(token.user))
+                row["user_obj"] = msgspec.Raw(self._primary.renderer.user(token.user))
                 rows.append(row)
         return self._page(call, rows, READ_WRITE)
 
@@ -129,17 +106,17 @@ class Endpoints:
             role = call.parameters["role"][-1]
             if role not in self._directory.role_names:
                 return json_answer({"role": [_NO_SUCH_CHOICE]}, 400)
-            held = self._tokens.permissions_of_role(role)
+            held = self._tokens.grants.of_role(role)
             rows = [row for row in rows if row["codename"] in held]
         if "user" in call.parameters:
             rows = []
         return self._page(call, [row for row in rows if _is_asked(call.parameters, "codename", row["codename"])])
 
-    def _page(self, call: Call, rows: list[dict[str, Any]], allow: str = "GET, HEAD, OPTIONS") -> Answer:
+    def _page(self, call: Call, rows: list[dict[str, Any]], allow: str = READ_ONLY) -> Answer:
         try:
             page = asked_page(call.parameters, len(rows), self._release)
         except InvalidPageError:
-            return refusal(404, INVALID_PAGE, allow)
+            return self._language.refusal(404, INVALID_PAGE, allow)
         shown = [msgspec.json.encode(row) for row in rows[page.first : page.first + page.size]]
         return Answer(200, written_page(page, shown, self._release), allow=allow, rows=len(shown))
 
@@ -158,7 +135,7 @@ class Endpoints:
 
     def _system(self, call: Call, access: Access) -> Answer:
         if not access.may(VIEW_SYSTEM_INFO):
-            return refusal(403, NO_PERMISSION, READ_WRITE)
+            return self._language.refusal(403, NO_PERMISSION, READ_WRITE)
         # As the real one: every header of the request comes back, the token with them.
         echoed = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in call.headers.items()}
         system = {
@@ -197,7 +174,7 @@ class Endpoints:
                 "flow_authentication": "default-authentication-flow",
                 "flow_invalidation": "default-invalidation-flow",
                 "flow_user_settings": "default-user-settings-flow",
-                "default_locale": "",
+                "default_locale": "" if self._language.locale == "en" else self._language.locale,
                 "flags": {"policies_buffered_access_view": False, "flows_refresh_others": False},
             }
         )

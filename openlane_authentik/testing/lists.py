@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from openlane_authentik.testing.answers import (
-    NO_PERMISSION,
     READ_WRITE,
     Answer,
     html_answer,
     json_answer,
-    refusal,
 )
 from openlane_authentik.testing.directory import Directory
-from openlane_authentik.testing.pages import INVALID_PAGE, InvalidPageError, asked_page, written_page
+from openlane_authentik.testing.grants import Access
+from openlane_authentik.testing.messages import INVALID_PAGE, NO_PERMISSION, NOT_FOUND, Language
+from openlane_authentik.testing.pages import InvalidPageError, asked_page, written_page
 from openlane_authentik.testing.permissions import VIEW_GROUP, VIEW_USER
 from openlane_authentik.testing.query import (
     BadFilterError,
@@ -25,7 +25,7 @@ from openlane_authentik.testing.query import (
 )
 from openlane_authentik.testing.releases import Release
 from openlane_authentik.testing.rendering import Renderer
-from openlane_authentik.testing.tokens import Access
+from openlane_authentik.testing.suggestions import GROUP_SUGGESTIONS, USER_SUGGESTIONS
 from openlane_authentik.testing.views import Predicate, Query, Table
 
 
@@ -45,6 +45,9 @@ class Listing:
         write: A row as JSON, given its key and the query's flags.
         visible: The keys an account may see by object-level permissions.
         key: A key from the path of a detail, None when it is none.
+        release: The release that answers.
+        language: What refusals are said in.
+        suggestions: What ``autocomplete`` carries, in the releases that have anything in it.
     """
 
     model: str
@@ -55,11 +58,13 @@ class Listing:
     visible: Callable[[Access], frozenset[Hashable]]
     key: Callable[[str], Hashable | None]
     release: Release
+    language: Language
+    suggestions: bytes
 
     def page(self, access: Access, parameters: Parameters) -> Answer:
         """A page of the rows the account may see; what it may not see is left out without a word."""
         if not self._is_let_in(access):
-            return refusal(403, NO_PERMISSION, READ_WRITE)
+            return self.language.refusal(403, NO_PERMISSION, READ_WRITE)
         try:
             query = self._limited(self.queries.read(parameters), access)
             selection = self.table.select(query)
@@ -69,20 +74,22 @@ class Listing:
         except OrderingCrashError:
             return html_answer(500, "Server Error - authentik")
         except InvalidPageError:
-            return refusal(404, INVALID_PAGE, READ_WRITE)
+            return self.language.refusal(404, INVALID_PAGE, READ_WRITE)
         results = [self.write(key, parameters) for key in selection.page(page.first, page.size)]
-        return Answer(200, written_page(page, results, self.release), allow=READ_WRITE, rows=len(results))
+        return Answer(
+            200, written_page(page, results, self.release, self.suggestions), allow=READ_WRITE, rows=len(results)
+        )
 
     def detail(self, access: Access, text: str, parameters: Parameters) -> Answer:
         """One row; one that may not be seen is as good as missing."""
         if not self._is_let_in(access):
-            return refusal(403, NO_PERMISSION, READ_WRITE)
+            return self.language.refusal(403, NO_PERMISSION, READ_WRITE)
         key = self.key(text)
         if key is None:
-            return refusal(404, "Not found.", READ_WRITE)
+            return self.language.refusal(404, NOT_FOUND, READ_WRITE)
         seen = access.may(self.permission) or key in self.visible(access)
         if key not in self.table.rows or not seen:
-            return refusal(404, f"No {self.model} matches the given query.", READ_WRITE)
+            return self.language.refusal(404, f"No {self.model} matches the given query.", READ_WRITE)
         return Answer(200, self.write(key, parameters), allow=READ_WRITE, rows=1)
 
     def _is_let_in(self, access: Access) -> bool:
@@ -101,7 +108,7 @@ class Listing:
         return Query(query.ordering, (*query.predicates, limit), query.ranges)
 
 
-def user_listing(directory: Directory, release: Release, renderer: Renderer) -> Listing:
+def user_listing(directory: Directory, release: Release, renderer: Renderer, language: Language) -> Listing:
     """``core/users/``."""
 
     def write(pk: int, parameters: Parameters) -> bytes:
@@ -120,10 +127,12 @@ def user_listing(directory: Directory, release: Release, renderer: Renderer) -> 
         lambda access: access.visible_users,
         lambda text: int(text) if text.isdecimal() else None,
         release,
+        language,
+        USER_SUGGESTIONS if release.suggestions else b"{}",
     )
 
 
-def group_listing(directory: Directory, release: Release, renderer: Renderer) -> Listing:
+def group_listing(directory: Directory, release: Release, renderer: Renderer, language: Language) -> Listing:
     """``core/groups/``."""
 
     def write(pk: str, parameters: Parameters) -> bytes:
@@ -144,6 +153,8 @@ def group_listing(directory: Directory, release: Release, renderer: Renderer) ->
         lambda access: access.visible_groups,
         read_uuid,
         release,
+        language,
+        GROUP_SUGGESTIONS if release.suggestions else b"{}",
     )
 
 

@@ -8,9 +8,6 @@ import msgspec
 from openlane_authentik.testing.query import Parameters
 from openlane_authentik.testing.releases import Release
 
-INVALID_PAGE = "Invalid page."
-"""The ``detail`` of the 404 for a page past the end or a page that is no number."""
-
 
 class InvalidPageError(Exception):
     """The page asked for does not exist."""
@@ -66,10 +63,10 @@ def asked_page(parameters: Parameters, count: int, release: Release) -> Page:
     return Page(number, size, count)
 
 
-def written_page(page: Page, results: Sequence[bytes], release: Release) -> bytes:
-    """A list as JSON; ``autocomplete`` exists since 2025.8 and is left empty here, as in the recordings."""
+def written_page(page: Page, results: Sequence[bytes], release: Release, suggestions: bytes = b"{}") -> bytes:
+    """A list as JSON; ``autocomplete`` exists since 2025.8, and carries suggestions from 2026.2 on."""
     pagination = msgspec.json.encode(page.pagination())
-    end = b'],"autocomplete":{}}' if release.change_tracking else b"]}"
+    end = b'],"autocomplete":' + suggestions + b"}" if release.change_tracking else b"]}"
     return b'{"pagination":' + pagination + b',"results":[' + b",".join(results) + end
 
 

@@ -1,4 +1,4 @@
-"""Raw records as authentik's newest supported release (2026.2) writes them: fields, instants, avatars, hashes."""
+"""Raw records as authentik's newest supported release (2026.5) writes them: fields, instants, avatars, hashes."""
 
 import base64
 import functools
@@ -33,6 +33,9 @@ USER_FIELDS: Final = USER_HEAD + USER_TAIL
 
 GROUP_FIELDS: Final = ("pk", "num_pk", "name", "is_superuser", "attributes")
 """The fields a group owns; members, parents, children and roles are derived from relations."""
+
+INSTALLATION: Final = "fake-installation"
+"""The id of the installation as long as nothing renews it."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -81,9 +84,12 @@ def _drawn(initials: str, colour: int) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
-def uid_of(pk: int) -> str:
-    """The stable, opaque identifier of a user: the hexadecimal SHA-256 of its key and the installation's."""
-    return hashlib.sha256(f"{pk}-fake-installation".encode()).hexdigest()
+def uid_of(pk: int, installation: str) -> str:
+    """The opaque identifier of a user: the hexadecimal SHA-256 of its key and the installation's id.
+
+    A key given again after a restore has the same one; a new installation id gives everybody another.
+    """
+    return hashlib.sha256(f"{pk}-{installation}".encode()).hexdigest()
 
 
 def num_pk_of(group_pk: str) -> int:
@@ -91,7 +97,9 @@ def num_pk_of(group_pk: str) -> int:
     return int(str(uuid.UUID(group_pk).int)[:_NUM_PK_DIGITS])
 
 
-def new_user(pk: int, user_uuid: str, now: datetime, fields: Mapping[str, Any]) -> RawRecord:
+def new_user(
+    pk: int, user_uuid: str, now: datetime, fields: Mapping[str, Any], installation: str = INSTALLATION
+) -> RawRecord:
     """A user as just created: every owned field, those not given at authentik's defaults.
 
     Raises:
@@ -111,7 +119,7 @@ def new_user(pk: int, user_uuid: str, now: datetime, fields: Mapping[str, Any]) 
         "email": "",
         "avatar": avatar_of(name),
         "attributes": {},
-        "uid": uid_of(pk),
+        "uid": uid_of(pk, installation),
         "path": "users",
         "type": "internal",
         "uuid": user_uuid,

@@ -23,6 +23,21 @@ class ManyToMany(Generic[Left, Right]):
         """How many pairs there are."""
         return sum(map(len, self._rights.values()))
 
+    def copy(self) -> "ManyToMany[Left, Right]":
+        """The same pairs, which then change apart."""
+        copied: ManyToMany[Left, Right] = ManyToMany()
+        copied.become(self)
+        return copied
+
+    def become(self, other: "ManyToMany[Left, Right]") -> None:
+        """Hold the pairs of another relation, in place: whoever reads this one sees them."""
+        self._rights = {left: dict(rights) for left, rights in other._rights.items()}  # noqa: SLF001 - its own kind
+        self._lefts = {right: dict(lefts) for right, lefts in other._lefts.items()}  # noqa: SLF001 - its own kind
+
+    def pairs(self) -> set[tuple[Left, Right]]:
+        """All pairs."""
+        return {(left, right) for left, rights in self._rights.items() for right in rights}
+
     def add(self, left: Left, right: Right) -> bool:
         """Join two rows; False when they were joined already."""
         rights = self._rights.setdefault(left, {})

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from openlane_authentik.testing.app import CONNECTION_EXTENSION, FakeAuthentik
+from openlane_authentik.testing.app import FakeAuthentik
+from openlane_authentik.testing.asgi import CONNECTION_EXTENSION
 
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 30.0

@@ -1,4 +1,4 @@
-"""Kinds of token, the accounts they belong to, and what each may see: the cases measured on authentik 2025.12.4."""
+"""Tokens, the accounts they belong to, and which Authorization header lets in whom."""
 
 import hashlib
 import uuid
@@ -8,17 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from openlane_authentik.testing.directory import Directory
-from openlane_authentik.testing.permissions import VIEW_GROUP, VIEW_ROLE, VIEW_SYSTEM_INFO, VIEW_USER
+from openlane_authentik.testing.grants import Access, Grants
+from openlane_authentik.testing.kinds import KINDS, NO_ACCOUNT, Kind
 from openlane_authentik.testing.raw import SERVICE_ACCOUNT_PATH, instant_text
 from openlane_authentik.testing.releases import Release
 
-NOT_PROVIDED: Final = "Authentication credentials were not provided."
 INVALID: Final = "Token invalid/expired"
-UNSUPPORTED: Final = "Unsupported authentication type"
+"""The ``detail`` of the 403 for a token that is not taken: in English whatever the brand's locale."""
 
-_LIFETIME: Final = timedelta(days=200)
-_VISIBLE_USERS: Final = 25
-_VISIBLE_GROUPS: Final = 7
 _ADMINS: Final = "authentik Admins"
 _ROLE_HOLDERS: Final = "Readers (role holders)"
 _SPACE: Final = uuid.UUID("746f6b65-6e73-4f66-8661-6b6561757468")
@@ -28,91 +25,18 @@ class RefusedTokenError(Exception):
     """The Authorization header does not let in; the message is the ``detail`` of the 403."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind of token is, apart from ``viewer``'s traits.
-
-    Attributes:
-        permissions: Global permissions of the account's role; none at all means no role.
-        account: The account's name, when it is another kind's.
-        via_group: The role hangs on a group of the account's.
-        object_level: The role may view chosen users and groups only.
-        superuser: The account is in a superuser group.
-        user_type: The account's type.
-        active: Whether the account is.
-        intent: What the token was made for.
-        lifetime: Negative for one that has expired.
-    """
-
-    permissions: frozenset[str] = frozenset()
-    account: str | None = None
-    via_group: bool = False
-    object_level: bool = False
-    superuser: bool = False
-    user_type: str = "service_account"
-    active: bool = True
-    intent: str = "api"
-    lifetime: timedelta = _LIFETIME
-
-
-_VIEWER: Final = frozenset({VIEW_USER, VIEW_GROUP})
-
-KINDS: Final = {
-    "viewer": Kind(_VIEWER),
-    "viewer_plus": Kind(_VIEWER | {VIEW_ROLE, VIEW_SYSTEM_INFO}),
-    "viewer_via_group": Kind(_VIEWER, via_group=True),
-    "view_user_only": Kind(frozenset({VIEW_USER})),
-    "view_group_only": Kind(frozenset({VIEW_GROUP})),
-    "object_level": Kind(object_level=True),
-    "superuser": Kind(superuser=True),
-    "none": Kind(),
-    "internal_sa_none": Kind(user_type="internal_service_account"),
-    "app_password": Kind(superuser=True, account="superuser", intent="app_password"),
-    "inactive": Kind(_VIEWER, active=False),
-    "expired": Kind(_VIEWER, account="viewer", lifetime=timedelta(hours=-1)),
-}
-"""The kinds with an account; ``wrong``, ``malformed`` and ``no_header`` have none."""
-
-NO_ACCOUNT: Final = {"wrong": "no-such-token", "malformed": "", "no_header": ""}
-"""What stands for a token where there is none: a wrong one, an empty one, and no header at all."""
-
-
 @dataclass(slots=True)
 class Token:
-    """A token as the server keeps it; ``key`` is the secret."""
+    """A token as the server keeps it; ``key`` is the secret, ``owner`` the UUID of the account ``user``."""
 
     key: str
     pk: str
     identifier: str
     user: int
+    owner: str
     intent: str
     expires: datetime
     expiring: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What the account behind a token may see now; ``visible_*`` are the rows object-level permissions add."""
-
-    user: int
-    superuser: bool
-    internal: bool
-    permissions: frozenset[str]
-    visible_users: frozenset[int] = frozenset()
-    visible_groups: frozenset[str] = frozenset()
-
-    def may(self, codename: str) -> bool:
-        """Whether the account holds a permission globally."""
-        return self.superuser or codename in self.permissions
-
-
-@dataclass(slots=True)
-class _Grant:
-    """What a role permits."""
-
-    permissions: frozenset[str] = frozenset()
-    users: frozenset[int] = frozenset()
-    groups: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -121,8 +45,13 @@ class Tokens:
 
     directory: Directory
     release: Release
+    grants: Grants = field(init=False)
     _held: dict[str, Token] = field(default_factory=dict)
-    _grants: dict[str, _Grant] = field(default_factory=dict)
+    _set_up: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin without any permission."""
+        self.grants = Grants(self.directory)
 
     def issue(
         self,
@@ -148,7 +77,7 @@ class Tokens:
             token = next((held for held in self._held.values() if held.identifier == name), None)
             token = token or self._made(kind, name)
             if visible_users is not None or visible_groups is not None:
-                self._see_only(kind, visible_users, visible_groups)
+                self.grants.see_only(kind, visible_users, visible_groups)
             if expires is not None:
                 token.expires = self.directory.clock() + expires if isinstance(expires, timedelta) else expires
             if expiring is not None:
@@ -170,65 +99,54 @@ class Tokens:
         Raises:
             ValueError: the kind has no role.
         """
-        role = next((pk for pk, name in self.directory.role_names.items() if name == f"role-{kind}"), None)
-        if role is None:
-            raise ValueError(f"tokens of kind {kind} have no role to permit things by")
-        self._grants[role].permissions = frozenset(codenames)
+        self.grants.permit(kind, *codenames)
+
+    def narrow(self, kind: str, users: Iterable[int] | None, groups: Iterable[str] | None) -> None:
+        """Take the global permissions of a kind's account away; see ``FakeAuthentik.narrow``."""
+        self.issue(kind)
+        self.grants.narrow(KINDS[kind].account or kind, self.account(kind), users, groups)
+
+    def widen(self, kind: str) -> None:
+        """Give back what ``narrow`` took; see ``FakeAuthentik.widen``."""
+        self.grants.widen(KINDS[kind].account or kind, self.account(kind))
 
     def authenticate(self, header: str | None) -> Access | None:
         """What an Authorization header gives access to; None when there is none, or nothing to read in it.
 
-        An expired token is deleted on its first use.
+        Schemes other than Bearer are not looked at: measured on authentik 2026.2. An expired token is deleted on its
+        first use, except from 2026.5 on.
 
         Raises:
             RefusedTokenError: a header that does not let in.
         """
         scheme, _, key = (header or "").strip().partition(" ")
-        if not key:
+        if not key or scheme.lower() != "bearer":
             return None
-        if scheme.lower() != "bearer":
-            raise RefusedTokenError(UNSUPPORTED)
         token = self._held.get(key)
         if token is None:
             raise RefusedTokenError(INVALID)
         if token.expiring and token.expires < self.directory.clock():
-            del self._held[key]
+            if not self.release.keeps_expired_tokens:
+                del self._held[key]
             raise RefusedTokenError(INVALID)
-        user = self.directory.users.get(token.user)
-        if user is None or not user["is_active"] or token.intent != "api":
+        if not self._has_owner(token) or not self.directory.users[token.user]["is_active"] or token.intent != "api":
             raise RefusedTokenError(INVALID)
-        return self._access(token.user)
-
-    def permissions_of_role(self, role: str) -> frozenset[str]:
-        """The global permissions of a role; object-level ones do not count."""
-        return self._grants.get(role, _Grant()).permissions
-
-    def roles_of(self, user: int) -> list[str]:
-        """A user's roles: its own, then those of its groups and their ancestors."""
-        found = dict.fromkeys(self.directory.user_roles.rights_of(user))
-        for group in sorted(self.directory.all_groups_of(user)):
-            found.update(dict.fromkeys(self.directory.group_roles.rights_of(group)))
-        return list(found)
+        return self.grants.access(token.user, self.directory)
 
     def visible_to(self, access: Access) -> list[Token]:
         """The tokens an account is shown, by identifier: a superuser all, anybody else its own."""
-        shown = [token for token in self._held.values() if access.superuser or token.user == access.user]
+        owned = [token for token in self._held.values() if self._has_owner(token)]
+        shown = [token for token in owned if access.superuser or token.user == access.user]
         return sorted(shown, key=lambda token: token.identifier)
+
+    def _has_owner(self, token: Token) -> bool:
+        # After a restore another account may have the key that the token's account had.
+        user = self.directory.users.get(token.user)
+        return user is not None and user["uuid"] == token.owner
 
     def _is_named(self, pk: int, username: str) -> bool:
         user = self.directory.users.get(pk)
         return user is not None and user["username"] == username
-
-    def _access(self, pk: int) -> Access:
-        grants = [self._grants[role] for role in self.roles_of(pk) if role in self._grants]
-        return Access(
-            user=pk,
-            superuser=self.directory.is_superuser(pk),
-            internal=self.directory.users[pk]["type"] == "internal_service_account",
-            permissions=frozenset().union(*(grant.permissions for grant in grants)),
-            visible_users=frozenset().union(*(grant.users for grant in grants)),
-            visible_groups=frozenset().union(*(grant.groups for grant in grants)),
-        )
 
     def _made(self, kind: str, identifier: str) -> Token:
         traits = KINDS[kind]
@@ -236,7 +154,8 @@ class Tokens:
         key = hashlib.sha256(f"token {identifier}".encode()).hexdigest()
         expires = self.directory.clock() + traits.lifetime
         pk = str(uuid.uuid5(_SPACE, identifier))
-        token = Token(key, pk, identifier, user, traits.intent, expires)
+        owner = self.directory.users[user]["uuid"]
+        token = Token(key, pk, identifier, user, owner, traits.intent, expires)
         self._held[key] = token
         return token
 
@@ -248,6 +167,9 @@ class Tokens:
             pk = directory.create_user(
                 username=username, type=traits.user_type, path=SERVICE_ACCOUNT_PATH, is_active=traits.active
             )
+        elif kind in self._set_up:
+            return pk
+        self._set_up.add(kind)
         if traits.superuser:
             directory.add_member(self._group_named(_ADMINS, superuser=True), pk)
         if traits.permissions or traits.object_level:
@@ -263,19 +185,7 @@ class Tokens:
             group = self._group_named(_ROLE_HOLDERS if traits.via_group else f"Holders of {name}")
             role = directory.give_role(name, group=group)
             directory.add_member(group, pk)
-        grant = _Grant(traits.permissions)
-        if traits.object_level:
-            grant.users = frozenset(sorted(directory.users)[:_VISIBLE_USERS])
-            grant.groups = frozenset(sorted(directory.groups)[:_VISIBLE_GROUPS])
-        self._grants[role] = grant
-
-    def _see_only(self, kind: str, users: Iterable[int] | None, groups: Iterable[str] | None) -> None:
-        role = next(pk for pk, name in self.directory.role_names.items() if name == f"role-{kind}")
-        grant = self._grants[role]
-        if users is not None:
-            grant.users = frozenset(users)
-        if groups is not None:
-            grant.groups = frozenset(groups)
+        self.grants.give(role, traits.permissions, object_level=traits.object_level)
 
     def _group_named(self, name: str, *, superuser: bool = False) -> str:
         found = (pk for pk, group in self.directory.groups.items() if group["name"] == name)

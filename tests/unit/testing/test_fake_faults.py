@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault, RequestInfo, measured_cost
+from tests.unit.testing.conftest import StandingClock
 
 USERS = "/api/v3/core/users/"
 
@@ -44,9 +45,9 @@ def fake() -> FakeAuthentik:
     return FakeAuthentik(Directory.generate(29, 4))
 
 
-def test_the_transport_answers_as_the_server_would(fake: FakeAuthentik) -> None:
+def test_the_transport_answers_as_the_server_would(clock: StandingClock) -> None:
     """Status, headers and body as by respond; `Date` is the directory's clock."""
-    fake.directory.clock = lambda: datetime(2026, 3, 1, 12, tzinfo=UTC)
+    fake = FakeAuthentik(Directory.generate(29, 4, clock=clock))
     got = response(fetched(fake, USERS)[0])
     assert got.status_code == 200
     assert got.headers["date"] == "Sun, 01 Mar 2026 12:00:00 GMT"

@@ -18,9 +18,12 @@ def test_all_names_what_is_public() -> None:
         "FakeTransport",
         "Fault",
         "Hook",
+        "Pending",
         "Release",
         "RequestInfo",
         "Server",
+        "Snapshot",
+        "ToldDate",
         "measured_cost",
         "serve",
     }

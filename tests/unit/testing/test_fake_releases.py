@@ -121,3 +121,17 @@ def test_an_unknown_release_is_refused_with_those_there_are() -> None:
     """The error lists the profiles."""
     with pytest.raises(ValueError, match=r"2023\.10, 2024\.4"):
         FakeAuthentik(release="1999.1")
+
+
+def test_autocomplete_names_what_can_be_searched_for_from_2026_2_on(ask: Ask, fake: FakeAuthentik) -> None:
+    """From 2025.8 on lists have it: empty before 2026.2, then by model for users and groups, empty for other lists."""
+    name = release_of(fake, ask)
+    for address, model in ((USERS, "user"), (GROUPS, "group")):
+        page = ask(fake, address)[1]
+        assert ("autocomplete" in page) is (name in since("2025.8"))
+        if name in since("2026.2"):
+            assert page["autocomplete"]["current_model"] == f"authentik_core.{model}"
+            assert "name" in page["autocomplete"]["models"][f"authentik_core.{model}"]
+        else:
+            assert page.get("autocomplete", {}) == {}
+    assert ask(fake, "/api/v3/core/tokens/")[1].get("autocomplete", {}) == {}

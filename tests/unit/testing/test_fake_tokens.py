@@ -1,5 +1,6 @@
 """Tokens: who is let in, what each may see, and the second signals a reader can check completeness by."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -40,10 +41,35 @@ def test_no_header_and_an_empty_one_are_the_same(ask: Ask, fake: FakeAuthentik, 
     assert ask(fake, "/api/v3/core/brands/current/", kind)[0] == 200
 
 
-def test_another_scheme_than_bearer_is_refused(fake: FakeAuthentik) -> None:
-    """Basic credentials are a 403 of their own."""
-    answer = fake.respond("GET", USERS, "", {"authorization": "Basic eDp5"}).answer
-    assert (answer.status, b"Unsupported authentication type" in answer.body) == (403, True)
+@pytest.mark.parametrize("scheme", ["Basic", "Token"])
+def test_another_scheme_than_bearer_is_not_looked_at(fake: FakeAuthentik, scheme: str) -> None:
+    """Even with a good token in it the header is as good as none: credentials were not provided."""
+    header = {"authorization": f"{scheme} {fake.token()}"}
+    answer = fake.respond("GET", USERS, "", header).answer
+    assert (answer.status, json.loads(answer.body)) == NOT_PROVIDED
+    assert fake.respond("GET", "/api/v3/core/brands/current/", "", header).answer.status == 200
+
+
+@pytest.mark.parametrize(("release", "kept"), [("2025.12", False), ("2026.2", False), ("2026.5", True)])
+def test_an_expired_token_is_listed_until_it_is_deleted(
+    ask: Ask,
+    clock: StandingClock,
+    release: str,
+    kept: bool,  # noqa: FBT001
+) -> None:
+    """`core/tokens/` lists expired tokens too; its first use deletes one, except from 2026.5 on."""
+    fake = FakeAuthentik(Directory.generate(20, 3, clock=clock), release=release)
+    old = fake.token("viewer", identifier="old", expires=timedelta(hours=-1))
+    fake.token("viewer")
+
+    def listed() -> dict[str, str]:
+        return {row["identifier"]: row["expires"] for row in ask(fake, TOKENS)[1]["results"]}
+
+    assert listed()["old"] == "2026-03-01T11:00:00Z"
+    for _ in range(2):
+        answer = fake.respond("GET", USERS, "", {"authorization": f"Bearer {old}"}).answer
+        assert (answer.status, json.loads(answer.body)) == INVALID
+        assert set(listed()) == ({"old", "tok-viewer"} if kept else {"tok-viewer"})
 
 
 @pytest.mark.parametrize(
