@@ -16,6 +16,7 @@
     │   ├── ProxyLoginError              proxy_login
     │   ├── NotFoundError                not_found
     │   ├── ReleaseTooOldError           release_too_old
+    │   ├── ParameterRefusedError        parameter_refused
     │   └── UnexpectedAnswerError        unexpected_answer
     ├── CredentialError              77  the token is not let in, or not far enough
     │   ├── TokenMissingError            token_missing
@@ -39,7 +40,7 @@ a token or a person's data.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import ClassVar
 
 
@@ -50,10 +51,24 @@ class Recovery(StrEnum):
     RETRY = "retry"
 
 
+class Repeat(Enum):
+    """Whether the same request is sent again after an error, within a run."""
+
+    NEVER = auto()
+    ONCE = auto()
+    OFTEN = auto()
+
+
 class IntegrationError(Exception):
-    """The root: a sentence on what was seen, plus code, recovery, exit code and remedy."""
+    """The root: a sentence on what was seen, plus code, recovery, exit code and remedy.
+
+    Attributes:
+        repeat: Whether the same request is sent again within a run: never, once to see whether it was but one odd
+            answer, or often, since it may pass.
+    """
 
     code: ClassVar[str] = "integration_error"
+    repeat: ClassVar[Repeat] = Repeat.ONCE
     recovery: ClassVar[Recovery] = Recovery.RECONFIGURE
     exit_code: ClassVar[int] = 70
     remedy: ClassVar[str] = "Report this with the log of the run."
@@ -63,6 +78,7 @@ class ConfigurationError(IntegrationError):
     """What was configured cannot work; no request was sent."""
 
     code = "configuration_invalid"
+    repeat = Repeat.NEVER
     exit_code = 78
     remedy = "Correct the setting that the message names."
 
@@ -183,6 +199,7 @@ class NotFoundError(EndpointError):
     """The one user or group asked for does not exist, or may not be seen."""
 
     code = "not_found"
+    repeat = Repeat.NEVER
     remedy = "It was probably deleted a moment ago; the next run will know."
 
 
@@ -193,19 +210,26 @@ class ReleaseTooOldError(EndpointError):
     remedy = "Upgrade authentik to 2023.10 or later."
 
 
-class UnexpectedAnswerError(EndpointError):
-    """A status that no authentik gives to a request of this package.
+class ParameterRefusedError(EndpointError):
+    """Authentik refuses the value of a parameter (400).
 
     Attributes:
-        refused: Of a 400, the parameters whose values authentik refused.
+        refused: The parameters whose values it refused.
     """
+
+    code = "parameter_refused"
+    remedy = "Check whether the package supports this release of authentik, and report it with the log of the run."
+
+    def __init__(self, message: str, refused: frozenset[str]) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class UnexpectedAnswerError(EndpointError):
+    """A status that no authentik gives to a request of this package."""
 
     code = "unexpected_answer"
     remedy = "Check for a proxy or firewall in front of authentik, and its log for this request."
-
-    def __init__(self, message: str, refused: frozenset[str] = frozenset()) -> None:
-        super().__init__(message)
-        self.refused = refused
 
 
 class CredentialError(IntegrationError):
@@ -271,7 +295,6 @@ class TryAgainError(IntegrationError):
     """May pass by itself; the next run may well succeed.
 
     Attributes:
-        retried: Whether the same request is sent again within a run.
         retry_after: Seconds the server asked to wait, if it did.
     """
 
@@ -279,7 +302,7 @@ class TryAgainError(IntegrationError):
     recovery = Recovery.RETRY
     exit_code = 75
     remedy = "Try again later."
-    retried: ClassVar[bool] = True
+    repeat = Repeat.OFTEN
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -315,11 +338,11 @@ class RateLimitedError(TryAgainError):
 
 
 class ServerFailedError(TryAgainError):
-    """Authentik failed on this very request (500), as it would again."""
+    """Authentik failed on this very request (500), as it most likely would again."""
 
     code = "server_failed"
     remedy = "Look at the log of authentik's server for this time."
-    retried = False
+    repeat = Repeat.ONCE
 
 
 class ServerUnavailableError(TryAgainError):
@@ -334,7 +357,7 @@ class InvalidPageError(TryAgainError):
 
     code = "page_gone"
     remedy = "The directory changes faster than it can be read; try again at a quieter time."
-    retried = False
+    repeat = Repeat.NEVER
 
 
 class BrokenAnswerError(TryAgainError):
@@ -349,7 +372,7 @@ class AnswerTooLargeError(TryAgainError):
 
     code = "answer_too_large"
     remedy = "Look for users or groups with very large attributes; a smaller page size helps."
-    retried = False
+    repeat = Repeat.ONCE
 
 
 class DeadlineError(TryAgainError):
@@ -357,4 +380,4 @@ class DeadlineError(TryAgainError):
 
     code = "deadline_exceeded"
     remedy = "Raise the time limit of the run, or find out why authentik is slow."
-    retried = False
+    repeat = Repeat.NEVER

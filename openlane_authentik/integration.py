@@ -1,12 +1,14 @@
 """One connected authentik: what a host builds from a credential, and runs operations on."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.refusals import BRAND
 from openlane_authentik.authentik.retry import ATTEMPTS
 from openlane_authentik.authentik.transport import open_http
 from openlane_authentik.base_url import directory_instance_id
@@ -127,11 +129,8 @@ class AuthentikIntegration:
             IntegrationError: See ``AuthentikClient.get``.
         """
         async with self._client(1, _HEALTH_SECONDS, ATTEMPTS) as client:
-            match (await client.get("core/brands/current/")).data:
-                case {"branding_title": str(brand)}:
-                    release = await read_release(client)
-                case _:
-                    raise NotAuthentikError("core/brands/current/ answered JSON that is no brand")
+            brand = (await client.get(BRAND, shape=_brand_title)).data
+            release = await read_release(client)
         base_url = self._credential.base_url
         return InstallationMetadata(
             brand=brand,
@@ -152,3 +151,11 @@ class AuthentikIntegration:
         return AuthentikClient(
             http, clock=self._clock, concurrency=concurrency, timeout_seconds=timeout_seconds, attempts=attempts
         )
+
+
+def _brand_title(data: Any) -> str:
+    match data:
+        case {"branding_title": str(title)}:
+            return title
+        case _:
+            raise NotAuthentikError(f"{BRAND} answered JSON that is no brand")

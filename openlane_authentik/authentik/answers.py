@@ -1,34 +1,34 @@
-"""What an answer of authentik means: its JSON, or the error that its status and body stand for.
+"""What an answer of authentik means: its JSON, or the error that the request, its status and its shape stand for.
 
-Statuses and bodies as measured on authentik 2025.12.4: a refused token is 403 (never 401), a page past the end is
-404 with JSON, a wrong path 404 with HTML.
+The sentences in it tell nothing: they are in the language of the brand. Statuses and shapes as measured on authentik
+2025.12 to 2026.5: a refusal is 403 with JSON (never 401), a page past the end and a missing object are 404 with JSON, a
+wrong path is 404 with HTML. JSON of a refusal is an object whose ``detail`` is a sentence, or, of a 400, one that is
+named by the parameters refused.
 """
 
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from openlane_authentik.authentik.request import Request
 from openlane_authentik.errors import (
     BrokenAnswerError,
+    CredentialError,
     IntegrationError,
     InvalidPageError,
-    NoPermissionGroupsError,
-    NoPermissionUsersError,
     NotAuthentikError,
     NotFoundError,
-    PermissionDeniedError,
+    ParameterRefusedError,
     ProxyLoginError,
     RateLimitedError,
     RedirectError,
     ServerFailedError,
     ServerUnavailableError,
-    TokenMissingError,
-    TokenRejectedError,
     UnexpectedAnswerError,
 )
 
@@ -36,18 +36,20 @@ _DECODER = msgspec.json.Decoder()
 _OK = 200
 _GATEWAY = frozenset({502, 503, 504})
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Generic[T]):
     """A good answer.
 
     Attributes:
-        data: The decoded JSON.
+        data: What its JSON was found to be.
         told_date: The server's clock when it answered, as its ``Date`` header has it.
         seconds: How long the answer took.
     """
 
-    data: Any
+    data: T
     told_date: str | None
     seconds: float
 
@@ -56,6 +58,7 @@ class Answer:
 class RawAnswer:
     """What came over the wire, of whatever status; the URL is text, or becomes it when an error needs it."""
 
+    request: Request
     url: object
     status: int
     headers: Mapping[str, str]
@@ -63,18 +66,20 @@ class RawAnswer:
     seconds: float
 
 
-def read_answer(raw: RawAnswer, now: datetime) -> Answer:
+def read_answer(raw: RawAnswer, now: datetime, shape: Callable[[Any], T]) -> Answer[T]:
     """Decode a good answer, or raise the error that a bad one stands for.
 
     Args:
         raw: The answer as it came.
         now: This machine's time, against which a ``Retry-After`` date is read.
+        shape: Makes of the JSON what was asked for, or raises ``NotAuthentikError`` when it is something else.
 
     Raises:
-        IntegrationError: See ``errors.py``; which one depends on status and body alone.
+        CredentialError: The request was refused; why only further requests tell, see ``refusals.py``.
+        IntegrationError: See ``errors.py``; which one depends on request, status and shape alone.
     """
     if raw.status == _OK:
-        return Answer(_decode(raw), raw.headers.get("date"), raw.seconds)
+        return Answer(shape(_decode(raw)), raw.headers.get("date"), raw.seconds)
     raise _error(raw, now)
 
 
@@ -113,32 +118,21 @@ def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
 
 def _bad_request(raw: RawAnswer) -> IntegrationError:
     data = _decode(raw) if _is_json(raw) else None
-    refused = frozenset(data) if isinstance(data, dict) else frozenset()
-    return UnexpectedAnswerError(f"{_path(raw)} answered 400 ({_kind(raw)})", refused)
+    if isinstance(data, dict) and data and data.keys() <= raw.request.params.keys():
+        return ParameterRefusedError(f"{_path(raw)} refused {', '.join(sorted(data))}", frozenset(data))
+    return UnexpectedAnswerError(f"{_path(raw)} answered 400 ({_kind(raw)})")
 
 
 def _refused(raw: RawAnswer) -> IntegrationError:
-    detail = _detail(raw)
-    if detail == "Authentication credentials were not provided.":
-        return TokenMissingError("authentik saw no usable Authorization header")
-    if detail == "Token invalid/expired":
-        return TokenRejectedError(
-            "authentik refused the token: it is wrong, expired, of another intent, or its account is inactive"
-        )
-    if detail == "You do not have permission to perform this action.":
-        if "/core/users/" in _path(raw):
-            return NoPermissionUsersError("the token's account may not view users")
-        if "/core/groups/" in _path(raw):
-            return NoPermissionGroupsError("the token's account may not view groups")
-        return PermissionDeniedError(f"the token's account may not read {_path(raw)}")
-    return UnexpectedAnswerError(f"{_path(raw)} answered 403 ({_kind(raw)}) in words that are not authentik's")
+    if _is_refusal(raw):
+        return CredentialError(f"{_path(raw)} answered 403")
+    return UnexpectedAnswerError(f"{_path(raw)} answered 403 ({_kind(raw)}), and not as authentik does")
 
 
 def _not_found(raw: RawAnswer) -> IntegrationError:
-    detail = _detail(raw)
-    if detail == "Invalid page.":
+    if _is_refusal(raw) and raw.request.is_later_page:
         return InvalidPageError(f"a page of {_path(raw)} is gone")
-    if detail is not None:
+    if _is_refusal(raw) and raw.request.is_detail:
         return NotFoundError(f"{_path(raw)} does not exist, or may not be seen")
     return NotAuthentikError(f"{_path(raw)} answered 404 ({_kind(raw)})")
 
@@ -152,17 +146,14 @@ def _target(raw: RawAnswer) -> str:
     return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
 
 
-def _detail(raw: RawAnswer) -> str | None:
-    """Give authentik's own words for a refusal.
+def _is_refusal(raw: RawAnswer) -> bool:
+    """Whether this is a refusal as authentik writes it, in whatever language.
 
     Raises:
-        BrokenAnswerError: They ended early.
+        BrokenAnswerError: It ended early.
     """
-    if not _is_json(raw):
-        return None
-    data = _decode(raw)
-    detail = data.get("detail") if isinstance(data, dict) else None
-    return detail if isinstance(detail, str) else None
+    data = _decode(raw) if _is_json(raw) else None
+    return isinstance(data, dict) and isinstance(data.get("detail"), str)
 
 
 def _retry_after(raw: RawAnswer, now: datetime) -> float | None:

@@ -1,25 +1,20 @@
 """One page of one of authentik's lists, its shape verified."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from openlane_authentik.authentik.answers import http_date
-from openlane_authentik.authentik.client import AuthentikClient, Params
+from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.request import Params
 from openlane_authentik.errors import AnswerTooLargeError, NotAuthentikError, RequestTimeoutError
 from openlane_authentik.log import get_logger
 
 RawRecord = dict[str, Any]
+"""A user or a group as authentik gave it."""
 
 _log = get_logger()
 SMALLEST_PAGE: Final = 10
-_PK_END: Final = 2**63
-
-
-def user_pk(raw: RawRecord) -> int | None:
-    """Return the ``pk`` of a raw user; None if it has none that authentik, a 64-bit key, could have given."""
-    pk = raw.get("pk")
-    return pk if type(pk) is int and -_PK_END <= pk < _PK_END else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class Page:
     count: int
     next: int
     total_pages: int
-    told_date: str | None
+    told_date: str | None = None
 
     @property
     def date(self) -> datetime | None:
@@ -65,7 +60,9 @@ class PageSize:
 
 
 async def read_page(client: AuthentikClient, path: str, params: Params, size: PageSize) -> Page:
-    """Read one page of an offset list, asked for once at this size if it times out: the caller shrinks and restarts.
+    """Read one page of an offset list, asked for once at this size if it is too slow or too large.
+
+    The caller then shrinks the size and begins anew.
 
     Args:
         client: Of this run.
@@ -78,9 +75,10 @@ async def read_page(client: AuthentikClient, path: str, params: Params, size: Pa
         NotAuthentikError: JSON came, but no page.
         IntegrationError: See ``AuthentikClient.get``.
     """
-    surrender = (RequestTimeoutError,) if size.can_shrink else ()
-    answer = await client.get(path, {**params, "page_size": size.rows}, surrender=surrender)
-    page = _page(answer.data, path, answer.told_date)
+    surrender = (RequestTimeoutError, AnswerTooLargeError) if size.can_shrink else ()
+    asked = {**params, "page_size": size.rows}
+    answer = await client.get(path, asked, shape=lambda data: _page(data, path), surrender=surrender)
+    page = replace(answer.data, told_date=answer.told_date)
     _log.info("page read", list=path, rows=len(page.rows), count=page.count, seconds=round(answer.seconds, 3))
     return page
 
@@ -98,17 +96,40 @@ async def read_first_page(client: AuthentikClient, path: str, params: Params, si
                 raise
 
 
+async def read_user(client: AuthentikClient, pk: int) -> RawRecord:
+    """Read one user.
+
+    Raises:
+        NotFoundError: It does not exist, or the token may not see it.
+        NotAuthentikError: JSON came, but not this user.
+        IntegrationError: See ``AuthentikClient.get``.
+    """
+
+    def shape(data: Any) -> RawRecord:
+        if isinstance(data, dict) and user_pk(data) == pk:
+            return data
+        raise NotAuthentikError("core/users/ answered JSON that is not the user asked for")
+
+    return (await client.get(f"core/users/{pk}/", shape=shape)).data
+
+
+def user_pk(raw: RawRecord) -> int | None:
+    """Give the key of a raw user; None if it has none, or one that is no integer of 64 bits as authentik's are."""
+    pk = raw.get("pk")
+    return pk if type(pk) is int and -(2**63) <= pk < 2**63 else None
+
+
 async def read_count(client: AuthentikClient, path: str, params: Params) -> int:
     """Count the rows that a filter leaves, which costs the server little (0.07 s measured)."""
     return (await read_page(client, path, params, PageSize(1))).count
 
 
-def _page(data: Any, path: str, told_date: str | None) -> Page:
+def _page(data: Any, path: str) -> Page:
     match data:
         case {
             "pagination": {"next": int(after), "count": int(count), "total_pages": int(total_pages)},
             "results": list(rows),
         } if all(isinstance(row, dict) for row in rows):
-            return Page(rows, count, after, total_pages, told_date)
+            return Page(rows, count, after, total_pages)
         case _:
             raise NotAuthentikError(f"{path} answered JSON that is no page of a list")

@@ -1,14 +1,20 @@
-"""When a request is sent again, after how long, and how often in one run."""
+"""When a request is sent again, after how long, and how often in one run.
+
+What may pass by itself is sent again a number of times. Everything else that an answer can be but good is sent again
+once, since one odd answer of a proxy or of a server about to stop must not end a run, let alone ask for a person: an
+error that ends a run was seen twice in the same request. That a page is gone, or an object, is an ordinary answer, and
+believed at once. Which error is which, ``Repeat`` tells (``errors.py``).
+"""
 
 import random
 from dataclasses import dataclass, field
 from typing import Final
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_base, wait_random_exponential
 
 from openlane_authentik.clock import Clock
-from openlane_authentik.errors import DeadlineError, TryAgainError
+from openlane_authentik.errors import DeadlineError, IntegrationError, Repeat, TryAgainError
 
 ATTEMPTS: Final = 6
 FIRST_WAIT_SECONDS: Final = 0.5
@@ -24,7 +30,7 @@ class RetryBudget:
     Attributes:
         clock: Waits and tells the time.
         deadline: The monotonic second at which the run must have ended.
-        attempts: How often one request is sent at most.
+        attempts: How often one request is sent at most while its errors may pass by themselves.
         waited_seconds: Spent so far.
         retries: Requests sent again so far.
     """
@@ -68,21 +74,30 @@ class _WaitAsAsked(wait_base):
         return min(asked, LONGEST_RETRY_AFTER_SECONDS) + random.uniform(0.0, 1.0)  # noqa: S311 - no secret
 
 
-def retrying(budget: RetryBudget, surrender: tuple[type[TryAgainError], ...] = ()) -> AsyncRetrying:
+class _SendAgain:
+    """Whether one request is sent again after its latest error."""
+
+    def __init__(self, budget: RetryBudget, surrender: tuple[type[IntegrationError], ...]) -> None:
+        self._budget = budget
+        self._surrender = surrender
+        self._doubted = False
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if not isinstance(error, IntegrationError) or isinstance(error, self._surrender):
+            return False
+        if error.repeat is Repeat.ONCE:
+            confirmed, self._doubted = self._doubted, True
+            return not confirmed
+        may_pass = error.repeat is Repeat.OFTEN
+        return may_pass and retry_state.attempt_number < self._budget.attempts and not self._budget.spent
+
+
+def retrying(budget: RetryBudget, surrender: tuple[type[IntegrationError], ...] = ()) -> AsyncRetrying:
     """Give the loop that sends one request, again where its error says it may help.
 
     Args:
         budget: Of the run.
-        surrender: Errors left to the caller at once, who knows a better request to send.
+        surrender: Errors left to the caller at once, who expects them or knows a better request to send.
     """
-
-    def again(error: BaseException) -> bool:
-        return isinstance(error, TryAgainError) and error.retried and not isinstance(error, surrender)
-
-    return AsyncRetrying(
-        sleep=budget.wait,
-        wait=_WaitAsAsked(),
-        stop=lambda state: state.attempt_number >= budget.attempts or budget.spent,
-        retry=retry_if_exception(again),
-        reraise=True,
-    )
+    return AsyncRetrying(sleep=budget.wait, wait=_WaitAsAsked(), retry=_SendAgain(budget, surrender))

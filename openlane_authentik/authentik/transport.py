@@ -61,8 +61,6 @@ def _client(
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
-            # Authentik's refusals are recognised by their English text.
-            "Accept-Language": "en",
             "User-Agent": "openlane-authentik",
         },
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from openlane_authentik.authentik.client import AuthentikClient, Params
+from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import PageSize, RawRecord, read_first_page
+from openlane_authentik.authentik.request import Params
 from openlane_authentik.directory.moments import FIRST_MICROS, LAST_MICROS, from_micros, to_micros
 from openlane_authentik.directory.passes import PagedList, record_key
 

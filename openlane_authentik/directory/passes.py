@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from openlane_authentik.authentik.client import AuthentikClient, Params
+from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import Page, PageSize, RawRecord, read_page
+from openlane_authentik.authentik.request import Params
 from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.errors import AnswerTooLargeError, InvalidPageError, RequestTimeoutError, TryAgainError
 

@@ -5,17 +5,18 @@ seen to see everything just before and just after them.
 """
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import RawRecord, read_count
+from openlane_authentik.authentik.pages import RawRecord, read_count, read_user
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.directory.counting import Question, count_users
 from openlane_authentik.directory.groups import GROUPS, LEAN
-from openlane_authentik.directory.settling import read_user
 from openlane_authentik.directory.side_by_side import Work, side_by_side
 from openlane_authentik.directory.sight import Sight, read_me, read_sight
+from openlane_authentik.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,8 @@ async def take_testimony(
         groups.append(await read_count(client, GROUPS, LEAN))
 
     async def ask_for(pk: int) -> None:
-        raw = await read_user(client, pk)
-        if raw is not None:
-            present[pk] = raw
+        with suppress(NotFoundError):
+            present[pk] = await read_user(client, pk)
 
     before = await read_me(client)
     seen = await read_sight(client, before, release)

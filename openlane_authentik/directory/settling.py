@@ -5,13 +5,12 @@ from functools import partial
 from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import RawRecord, user_pk
+from openlane_authentik.authentik.pages import read_user
 from openlane_authentik.directory.groups import GroupReader
-from openlane_authentik.directory.keyset import USERS
 from openlane_authentik.directory.memberships import Differences, compare_memberships
 from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.directory.users import Accounts
-from openlane_authentik.errors import NotAuthentikError, NotFoundError
+from openlane_authentik.errors import NotFoundError
 
 MOST_ASKED: Final = 200
 MOST_USERS_REREAD: Final = 500
@@ -55,26 +54,11 @@ async def read_users_again(client: AuthentikClient, accounts: Accounts, pks: Col
     """
 
     async def read(pk: int) -> None:
-        raw = await read_user(client, pk)
-        if raw is None:
+        try:
+            raw = await read_user(client, pk)
+        except NotFoundError:
             await accounts.gone(pk)
-            return
-        await accounts.accept_again(pk, raw)
+        else:
+            await accounts.accept_again(pk, raw)
 
     await side_by_side((partial(read, pk) for pk in sorted(pks)), width)
-
-
-async def read_user(client: AuthentikClient, pk: int) -> RawRecord | None:
-    """Return one user; None when the server says in JSON that there is none.
-
-    Raises:
-        NotAuthentikError: JSON came, but not this user.
-        IntegrationError: See ``AuthentikClient.get``.
-    """
-    try:
-        raw = (await client.get(f"{USERS}{pk}/")).data
-    except NotFoundError:
-        return None
-    if not isinstance(raw, dict) or user_pk(raw) != pk:
-        raise NotAuthentikError(f"{USERS}<pk>/ answered JSON that is not the user asked for")
-    return raw

@@ -9,12 +9,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.refusals import ME
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.errors import (
+    IntegrationError,
     NotAuthentikError,
     NotFoundError,
+    ParameterRefusedError,
     PermissionDeniedError,
-    UnexpectedAnswerError,
 )
 
 _NO_ROLE: Final = "00000000-0000-0000-0000-000000000000"
@@ -71,7 +73,10 @@ async def read_me(client: AuthentikClient) -> Me:
         NotAuthentikError: JSON came, but no account.
         IntegrationError: See ``AuthentikClient.get``.
     """
-    data = (await client.get("core/users/me/")).data
+    return (await client.get(ME, shape=_me)).data
+
+
+def _me(data: Any) -> Me:
     match data:
         case {"user": {"pk": int(pk), "uid": str(uid), "username": str(username), **rest}}:
             email = rest.get("email")
@@ -85,7 +90,7 @@ async def read_me(client: AuthentikClient) -> Me:
                 group_pks=_pks(rest.get("groups")),
             )
         case _:
-            raise NotAuthentikError("core/users/me/ answered JSON that is no account")
+            raise NotAuthentikError(f"{ME} answered JSON that is no account")
 
 
 async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -> Sight:
@@ -109,7 +114,7 @@ async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -
         groups = await _any_grants(client, roles, "view_group")
         if (users or groups) and await _ignores_role(client):
             return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
-    except (PermissionDeniedError, NotFoundError):
+    except PermissionDeniedError:
         return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
     return Sight(Extent.FULL if users else otherwise, Extent.FULL if groups else otherwise)
 
@@ -118,12 +123,19 @@ async def _roles_of_groups(client: AuthentikClient, me: Me) -> tuple[str, ...]:
     roles: list[str] = []
     for pk in me.group_pks:
         try:
-            group = (await client.get(f"core/groups/{pk}/", {"include_users": "false"})).data
+            answer = await client.get(f"core/groups/{pk}/", {"include_users": "false"}, shape=_roles_of_group)
         except (PermissionDeniedError, NotFoundError):
             continue
-        if isinstance(group, dict) and isinstance(group.get("roles"), list):
-            roles.extend(role for role in group["roles"] if isinstance(role, str))
+        roles.extend(answer.data)
     return tuple(roles)
+
+
+def _roles_of_group(data: Any) -> list[str]:
+    match data:
+        case {"pk": str(), "roles": list(roles)}:
+            return [role for role in roles if isinstance(role, str)]
+        case _:
+            raise NotAuthentikError("core/groups/ answered JSON that is no group")
 
 
 async def _any_grants(client: AuthentikClient, roles: tuple[str, ...], codename: str) -> bool:
@@ -133,9 +145,18 @@ async def _any_grants(client: AuthentikClient, roles: tuple[str, ...], codename:
     return False
 
 
-async def _grants(client: AuthentikClient, role: str, codename: str) -> bool:
+async def _grants(
+    client: AuthentikClient, role: str, codename: str, surrender: tuple[type[IntegrationError], ...] = ()
+) -> bool:
     params: dict[str, str | int] = {"role": role, "codename": codename, "page_size": 1}
-    data = (await client.get("rbac/permissions/", params)).data
+    answer = await client.get(
+        "rbac/permissions/", params, shape=lambda data: _names(data, codename), surrender=surrender
+    )
+    return answer.data
+
+
+def _names(data: Any, codename: str) -> bool:
+    """Whether a list of permissions, narrowed to this one, has it."""
     match data:
         case {"results": [{"codename": str(found), "app_label": "authentik_core"}, *_]}:
             return found == codename
@@ -152,8 +173,8 @@ async def _ignores_role(client: AuthentikClient) -> bool:
     or lists nothing.
     """
     try:
-        return await _grants(client, _NO_ROLE, "view_user")
-    except UnexpectedAnswerError as error:
+        return await _grants(client, _NO_ROLE, "view_user", surrender=(ParameterRefusedError,))
+    except ParameterRefusedError as error:
         if "role" not in error.refused:
             raise
         return False

@@ -1,5 +1,7 @@
 """Which authentik it is."""
 
+from typing import Any
+
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.errors import NotAuthentikError
@@ -12,7 +14,11 @@ async def read_release(client: AuthentikClient) -> Release | None:
         NotAuthentikError: JSON came, but no version.
         IntegrationError: See ``AuthentikClient.get``.
     """
-    match (await client.get("admin/version/")).data:
+    return (await client.get("admin/version/", shape=_release)).data
+
+
+def _release(data: Any) -> Release | None:
+    match data:
         case {"version_current": str(text)}:
             return Release.parse(text)
         case _:

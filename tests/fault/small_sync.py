@@ -44,19 +44,17 @@ MISLEADING: Final[dict[str, Callable[[], Fault]]] = {
     "pointing to page 1": lambda: Fault.pointing_back(1),
     "ignored filter": Fault.ignored_filter,
 }
-# Ends the run by its own error: the code of the error, and the exit code.
-TERMINAL: Final[dict[str, tuple[Callable[[], Fault], str, int]]] = {
+# Believed when it comes twice, and then ends the run by its own error: the code of the error, and the exit code.
+ODD: Final[dict[str, tuple[Callable[[], Fault], str, int]]] = {
     "HTML": (Fault.html, "not_authentik", 78),
     "redirect": (lambda: Fault.redirect("https://login.example.test/"), "redirected", 78),
     "401": (lambda: Fault.status(401), "proxy_login", 78),
     "403 token": (lambda: Fault.status(403, body=TOKEN_REFUSED), "token_rejected", 77),
-    "403 elsewhere": (lambda: Fault.status(403), "unexpected_answer", 78),
+    "403 JSON": (lambda: Fault.status(403), "token_rejected", 77),
+    "403 HTML": (lambda: Fault.status(403, html=True), "unexpected_answer", 78),
     "404 HTML": (lambda: Fault.status(404, html=True), "not_authentik", 78),
     "400": (lambda: Fault.status(400), "unexpected_answer", 78),
     "wrong JSON": (Fault.wrong_json, "not_authentik", 78),
-}
-# Ends the run, but may be over by the next.
-NEXT_TIME: Final[dict[str, tuple[Callable[[], Fault], str, int]]] = {
     "500": (lambda: Fault.status(500), "server_failed", 75),
 }
 

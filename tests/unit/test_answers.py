@@ -1,4 +1,4 @@
-"""What an answer means: status and body to JSON or to one error, over recorded and over broken answers."""
+"""What an answer means: request, status and shape to JSON or to one error, over recorded and over broken answers."""
 
 import json
 from collections.abc import Mapping
@@ -12,22 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlane_authentik.authentik.answers import Answer, RawAnswer, http_date, read_answer
+from openlane_authentik.authentik.request import Request
 from openlane_authentik.errors import (
     BrokenAnswerError,
+    CredentialError,
     IntegrationError,
     InvalidPageError,
-    NoPermissionGroupsError,
-    NoPermissionUsersError,
     NotAuthentikError,
     NotFoundError,
-    PermissionDeniedError,
+    ParameterRefusedError,
     ProxyLoginError,
     RateLimitedError,
     RedirectError,
     ServerFailedError,
     ServerUnavailableError,
-    TokenMissingError,
-    TokenRejectedError,
     UnexpectedAnswerError,
 )
 
@@ -40,38 +38,32 @@ _RECORDED = [
 ]
 
 
-def _read(status: int, body: bytes = b"", headers: Mapping[str, str] = _JSON, path: str = "core/users/") -> Answer:
+def _as_it_is(data: Any) -> Any:
+    return data
+
+
+def _read(
+    status: int,
+    body: bytes = b"",
+    headers: Mapping[str, str] = _JSON,
+    path: str = "core/users/",
+    params: Mapping[str, str | int] = {},
+) -> Answer[Any]:
     url = f"https://auth.example.com/api/v3/{path}"
-    return read_answer(RawAnswer(url, status, headers, body, 0.25), _NOW)
-
-
-def _refusal(row: dict[str, Any]) -> type[IntegrationError]:
-    match row["kind"]:
-        case "no_header" | "malformed":
-            return TokenMissingError
-        case "wrong" | "expired" | "app_password" | "inactive":
-            return TokenRejectedError
-        case _ if row["endpoint"] == "core_users":
-            return NoPermissionUsersError
-        case _ if row["endpoint"] == "core_groups":
-            return NoPermissionGroupsError
-        case _:
-            return PermissionDeniedError
+    return read_answer(RawAnswer(Request(path, params), url, status, headers, body, 0.25), _NOW, _as_it_is)
 
 
 @pytest.mark.parametrize("row", _RECORDED, ids=lambda row: f"{row['endpoint']}-{row['kind']}")
 def test_recorded_answers_mean_what_they_were(row: dict[str, Any]) -> None:
-    """Every answer recorded of a real server, by endpoint and kind of token, decodes or gives the error it stands for.
-
-    A wrong, an expired, an app-password and an inactive account's token answer alike, and give one code.
-    """
-    path, body = row["target"].removeprefix("/api/v3/"), json.dumps(row["body"]).encode()
+    """Every answer recorded of a real server decodes or is a refusal, and which of them no sentence tells."""
+    path = row["target"].removeprefix("/api/v3/")
     if row["status"] == 200:
-        assert _read(200, body, path=path).data == row["body"]
+        assert _read(200, json.dumps(row["body"]).encode(), path=path).data == row["body"]
         return
-    with pytest.raises(IntegrationError) as caught:
-        _read(row["status"], body, path=path)
-    assert type(caught.value) is _refusal(row)
+    for body in (row["body"], {"detail": "Sie sind nicht berechtigt."}):
+        with pytest.raises(IntegrationError) as caught:
+            _read(row["status"], json.dumps(body).encode(), path=path)
+        assert type(caught.value) is CredentialError
 
 
 _BAD: list[tuple[int, bytes, Mapping[str, str], type[IntegrationError]]] = [
@@ -94,13 +86,13 @@ _BAD: list[tuple[int, bytes, Mapping[str, str], type[IntegrationError]]] = [
     (400, b'{"type": ["no"]}', _JSON, UnexpectedAnswerError),
     (401, b"", _HTML, ProxyLoginError),
     (403, b"Forbidden", _HTML, UnexpectedAnswerError),
-    (403, b'{"detail": "Verboten."}', _JSON, UnexpectedAnswerError),
+    (403, b'{"detail": "Verboten."}', _JSON, CredentialError),
+    (403, b'{"message": "Forbidden"}', _JSON, UnexpectedAnswerError),
     (403, b'["detail"]', _JSON, UnexpectedAnswerError),
     (403, b"[" * 100_000, _JSON, BrokenAnswerError),
     (403, b'"\xff"', _JSON, BrokenAnswerError),
     (404, b"<html>", _HTML, NotAuthentikError),
-    (404, b'{"detail": "Invalid page."}', _JSON, InvalidPageError),
-    (404, b'{"detail": "No User matches the given query."}', _JSON, NotFoundError),
+    (404, b'{"detail": "Invalid page."}', _JSON, NotAuthentikError),
     (404, b'{"detail": 7}', _JSON, NotAuthentikError),
     (404, b"[" * 100_000, _JSON, BrokenAnswerError),
     (404, b'"\xff"', _JSON, BrokenAnswerError),
@@ -118,9 +110,59 @@ _BAD: list[tuple[int, bytes, Mapping[str, str], type[IntegrationError]]] = [
 def test_a_bad_answer_is_one_error(
     status: int, body: bytes, headers: Mapping[str, str], error: type[IntegrationError]
 ) -> None:
-    """Status and body alone decide which error a bad answer is, however broken its body or headers are."""
+    """A bad answer to a list is one error, however broken its body or headers are."""
     with pytest.raises(IntegrationError) as caught:
         _read(status, body, headers)
+    assert type(caught.value) is error
+
+
+_NOTHING_THERE = [b'{"detail": "Invalid page."}', b'{"detail": "Ung\xc3\xbcltige Seite."}', b'{"detail": ""}']
+_ABSENT: list[tuple[str, Mapping[str, str | int], type[IntegrationError]]] = [
+    ("core/users/", {"page": 2}, InvalidPageError),
+    ("core/groups/", {"page": "17", "page_size": 100}, InvalidPageError),
+    ("core/tokens/", {"page": 2}, InvalidPageError),
+    ("core/users/7/", {}, NotFoundError),
+    ("core/groups/6dc0b5a8-0000-4000-8000-000000000000/", {"include_users": "false"}, NotFoundError),
+    ("core/users/", {"page": 1}, NotAuthentikError),
+    ("core/users/", {"page_size": 1}, NotAuthentikError),
+    ("core/users/me/", {}, NotAuthentikError),
+    ("rbac/permissions/", {"role": "x"}, NotAuthentikError),
+    ("admin/version/", {}, NotAuthentikError),
+]
+
+
+@pytest.mark.parametrize("body", _NOTHING_THERE)
+@pytest.mark.parametrize(("path", "params", "error"), _ABSENT)
+def test_what_is_absent_follows_from_the_request(
+    path: str, params: Mapping[str, str | int], error: type[IntegrationError], body: bytes
+) -> None:
+    """A later page can be gone, and so can a user or a group; of anything else authentik never says so.
+
+    The sentence tells nothing, and neither does a page for people or JSON in another shape.
+    """
+    with pytest.raises(IntegrationError) as caught:
+        _read(404, body, path=path, params=params)
+    assert type(caught.value) is error
+    for other, headers in ((body, _HTML), (b'{"message": "no route"}', _JSON), (b"[]", _JSON), (b"null", _JSON)):
+        with pytest.raises(NotAuthentikError):
+            _read(404, other, headers, path, params)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"role": ["Keine g\xc3\xbcltige Auswahl."]}', ParameterRefusedError),
+        (b'{"role": ["x"], "codename": ["y"]}', ParameterRefusedError),
+        (b'{"role": ["x"], "other": ["y"]}', UnexpectedAnswerError),
+        (b'{"detail": "x"}', UnexpectedAnswerError),
+        (b"{}", UnexpectedAnswerError),
+        (b"[]", UnexpectedAnswerError),
+    ],
+)
+def test_a_parameter_is_refused_by_its_name(body: bytes, error: type[IntegrationError]) -> None:
+    """A 400 that names nothing but parameters of the request refuses their values; any other is unexpected."""
+    with pytest.raises(IntegrationError) as caught:
+        _read(400, body, path="rbac/permissions/", params={"role": "7", "codename": "view_user"})
     assert type(caught.value) is error
 
 

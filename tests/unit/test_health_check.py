@@ -58,6 +58,16 @@ def _soon() -> HealthReport:
     return _checked(fake)
 
 
+def _without_header() -> HealthReport:
+    fake = _fake()
+    fake.inject(
+        Fault.status(403, body=_NOT_PROVIDED),
+        when=lambda path, _: not path.endswith("core/brands/current/"),
+        times=None,
+    )
+    return _checked(fake)
+
+
 def _slow() -> HealthReport:
     clock = SimulatedClock()
     fake = FakeAuthentik(Directory.generate(users=5, groups=1, clock=clock.now), sleep=clock.sleep)
@@ -77,8 +87,13 @@ _FINDINGS: dict[str, tuple[Callable[[], HealthReport], CheckName, int]] = {
     "not_authentik": (lambda: _faulty(Fault.html()), CheckName.AUTHENTIK, 78),
     "redirected": (lambda: _faulty(Fault.redirect("https://login.example/")), CheckName.AUTHENTIK, 78),
     "proxy_login": (lambda: _faulty(Fault.status(401)), CheckName.AUTHENTIK, 78),
+    "parameter_refused": (
+        lambda: _faulty(Fault.status(400, body='{"page_size": ["no"]}'), "core/users/"),
+        CheckName.AUTHENTIK,
+        78,
+    ),
     "unexpected_answer": (lambda: _faulty(Fault.status(451)), CheckName.AUTHENTIK, 78),
-    "token_missing": (lambda: _faulty(Fault.status(403, body=_NOT_PROVIDED)), CheckName.TOKEN, 77),
+    "token_missing": (_without_header, CheckName.TOKEN, 77),
     "token_rejected": (lambda: _checked(_fake(), "wrong"), CheckName.TOKEN, 77),
     "release_too_old": (
         lambda: _faulty(Fault.wrong_json({"version_current": "2023.8.3"}), "admin/version/"),
