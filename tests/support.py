@@ -10,12 +10,13 @@ from openlane_authentik import (
     Envelope,
     PayloadSetClosing,
     Schema,
+    SyncResult,
     SyncRun,
     UserInput,
     parse_credential,
 )
 from openlane_authentik.clock import Clock
-from openlane_authentik.testing import FakeAuthentik
+from openlane_authentik.testing import Directory, FakeAuthentik
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -89,3 +90,36 @@ async def run_sync(
     sink = KeepingSink()
     result = await connect(fake, kind, clock).directory_sync(sink, user_input, config)
     return result.run, sink
+
+
+EVERYTHING = UserInput()
+
+
+class World:
+    """A directory on a simulated clock, and syncs of it, one after the other."""
+
+    def __init__(self, release: str = "2025.12", users: int = 60) -> None:
+        # After everything the generated directory tells of.
+        self.clock = SimulatedClock(datetime(2028, 1, 1, tzinfo=UTC))
+        self.directory = Directory.generate(users=users, groups=6, seed=4, clock=self.clock.now)
+        self.fake = FakeAuthentik(self.directory, release=release)
+        self.fake.headers()
+        self.clock.elapsed += 3600
+        self.sink = KeepingSink()
+
+    def sync(
+        self,
+        checkpoint: bytes | None = None,
+        user_input: UserInput = EVERYTHING,
+        kind: str = "viewer",
+        config: DirectorySyncConfig | None = None,
+    ) -> SyncResult:
+        self.clock.elapsed += 300
+        self.sink = KeepingSink()
+        integration = connect(self.fake, kind, self.clock)
+        return asyncio.run(integration.directory_sync(self.sink, user_input, config, checkpoint=checkpoint))
+
+    def proven(self, user_input: UserInput = EVERYTHING) -> bytes:
+        checkpoint = self.sync(user_input=user_input).checkpoint
+        assert checkpoint is not None
+        return checkpoint

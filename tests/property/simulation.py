@@ -59,6 +59,24 @@ GROUP_CHANGES: Final = (
 )
 CHANGES: Final = USER_CHANGES + GROUP_CHANGES
 
+# What happens to the server, and to what the token may see, rather than to the directory.
+UPHEAVALS: Final = (
+    "commit_late",
+    "set_clock",
+    "lose_sight",
+    "read_a_replica",
+    "restore_a_backup",
+    "renew_uids",
+    "log_in_many",
+)
+DATES: Final[dict[str, Callable[[datetime], datetime | None]]] = {
+    "true": lambda now: now,
+    "ahead": lambda now: now + timedelta(days=3000),
+    "a little ahead": lambda now: now + timedelta(minutes=9),
+    "behind": lambda now: now - timedelta(days=3000),
+    "none": lambda _: None,
+}
+
 # Changes that no count gives away, or that shift what is still to be read.
 SHARP: Final = ("exchange_user", "move_user_under_cover", "delete_user_already_read", "exchange_group", "delete_group")
 
@@ -138,6 +156,8 @@ class Schedule:
     concurrency: int = 4
     expression: str = ""
     with_groups: bool = True
+    date: str = "true"
+    own_clock: timedelta = timedelta()
     changes: tuple[Change, ...] = ()
     glitches: tuple[Glitch, ...] = ()
 
@@ -163,6 +183,8 @@ def drawn(seed: int) -> Schedule:
     # About as many as a clean run needs: sight and counts, pages (twice where there is no keyset), groups.
     passes = 1 if release in {"2025.12", "2026.2"} else 2
     requests = 12 + passes * (users // page_size) + 2 * (groups // page_size + 1)
+    changes = _drawn_changes(chance, requests)
+    upheavals = _drawn_upheavals(chance, requests)
     return Schedule(
         seed=seed,
         release=release,
@@ -175,7 +197,9 @@ def drawn(seed: int) -> Schedule:
         concurrency=chance.choice([1, 2, 4, 4, 8]),
         expression=chance.choice(["", "", *FILTERS]),
         with_groups=chance.random() < 0.7,
-        changes=_drawn_changes(chance, requests),
+        date=chance.choice(["true", "true", *DATES]),
+        own_clock=timedelta(seconds=chance.choice([0, 0, 0, 400, -400, 10**8, -(10**8)])),
+        changes=(*changes, *upheavals),
         glitches=_drawn_glitches(chance, requests),
     )
 
@@ -196,6 +220,18 @@ def _drawn_changes(chance: random.Random, requests: int) -> tuple[Change, ...]:
             after=chance.random() < 0.5,
         )
         for _ in range(number)
+    )
+
+
+def _drawn_upheavals(chance: random.Random, requests: int) -> tuple[Change, ...]:
+    return tuple(
+        Change(
+            request=chance.randrange(1, requests + requests // 4),
+            kind=chance.choice(UPHEAVALS),
+            roll=chance.randrange(1 << 30),
+            after=chance.random() < 0.5,
+        )
+        for _ in range(chance.choice([0, 0, 0, 1, 1, 2, 4]))
     )
 
 
@@ -275,6 +311,7 @@ class Seen:
     emitted: dict[Schema, list[Any]] = field(default_factory=lambda: {schema: [] for schema in Schema})
     complete: dict[Schema, bool] = field(default_factory=dict)
     reasons: dict[Schema, list[str]] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
     failure: str | None = None
 
 
@@ -298,6 +335,8 @@ class World:
         self.fake = FakeAuthentik(
             self.directory, release=schedule.release, sleep=clock.sleep, cost=self._cost, workers=64
         )
+        self.fake.told_date = DATES[schedule.date]
+        self.directory.set_clock(-schedule.own_clock)
         self.fake.token()
         # Without them the token would be worth nothing: another story.
         self._account = self.fake.tokens.account("viewer")
@@ -307,6 +346,8 @@ class World:
         self._keep = FILTERS[schedule.expression]
         self._most_requests = 400 + 60 * (schedule.users // schedule.page_size + schedule.groups)
         self._names = 0
+        self._backup = self.directory.snapshot()
+        self.there = self._everybody()
         self.always = self._now()
         self.ever = {schema: set(keys) for schema, keys in self.always.items()}
         for change in schedule.changes:
@@ -334,7 +375,11 @@ class World:
         }
         return {Schema.ACCOUNT: set(kept.values()), Schema.GROUP: groups, Schema.MEMBERSHIP: memberships}
 
+    def _everybody(self) -> set[str]:
+        return {user["uid"] for user in self.directory.users.values()}
+
     def _note(self) -> None:
+        self.there &= self._everybody()
         for schema, keys in self._now().items():
             self.always[schema] &= keys
             self.ever[schema] |= keys
@@ -345,6 +390,15 @@ class World:
         chance = random.Random(change.roll)
         getattr(self, f"_{change.kind}")(chance)
         self._note()
+
+    def _later(self, chance: random.Random, most: int, then: Callable[[], object]) -> None:
+        """Let something happen a few requests from now."""
+
+        def happen(_directory: Directory) -> None:
+            then()
+            self._note()
+
+        self.fake.before(len(self.fake.requests) + chance.randrange(1, most), happen)
 
     def _users(self) -> list[int]:
         return [pk for pk in self.directory.users if pk != self._account]
@@ -367,6 +421,38 @@ class World:
     def _create_user(self, chance: random.Random, **fields: Any) -> int:
         kind = chance.choice(["internal", "internal", "external", "service_account"])
         return self.directory.create_user(username=self._new_name(chance), type=kind, **fields)
+
+    def _commit_late(self, chance: random.Random) -> None:
+        users, name = self._users(), self._new_name(chance)
+        changes: list[Callable[[Directory], object]] = [lambda d: d.create_user(username=name)]
+        if users:
+            pk = chance.choice(users)
+            changes += [lambda d: d.update_user(pk, name=name), lambda d: d.delete_user(pk)]
+        self._later(chance, 40, self.directory.begin(chance.choice(changes)).commit)
+
+    def _set_clock(self, chance: random.Random) -> None:
+        self.directory.set_clock(timedelta(seconds=chance.choice([-40_000_000, -9000, -200, 200, 9000, 300_000_000])))
+
+    def _lose_sight(self, chance: random.Random) -> None:
+        self.fake.narrow()
+        self._later(chance, chance.choice([2, 6, 20, 60]), self.fake.widen)
+
+    def _read_a_replica(self, chance: random.Random) -> None:
+        self.fake.replica = self.directory.snapshot()
+        first = len(self.fake.requests) + chance.randrange(0, 12)
+        last = first + chance.choice([1, 3, 10, 40])
+        self.fake.reads_replica = lambda request: first <= request.number < last
+
+    def _restore_a_backup(self, _chance: random.Random) -> None:
+        self.directory.restore(self._backup)
+
+    def _renew_uids(self, _chance: random.Random) -> None:
+        self.directory.renew_uids()
+
+    def _log_in_many(self, chance: random.Random) -> None:
+        users = self._users()
+        for pk in chance.sample(users, len(users) // 2):
+            self.directory.log_in(pk)
 
     def _create_user_with_an_old_date(self, chance: random.Random) -> None:
         joined = LONG_AGO + timedelta(seconds=chance.randrange(440_000_000))
@@ -516,6 +602,7 @@ async def the_sync(world: World) -> None:
     for schema, closing in sink.closings.items():
         seen.complete[schema] = closing.snapshot_complete
         seen.reasons[schema] = closing.reasons
+        seen.removed += [entry.resource for entry in closing.removed or () if entry.evidence == "absent"]
     statuses = [run.status for run in sink.runs]
     assert statuses == (["COMPLETED"] if seen.failure is None else ["FAILED"]), statuses
 
@@ -580,6 +667,7 @@ class Outcome:
     seen: Seen
     always: dict[Schema, set[Any]]
     ever: dict[Schema, set[Any]]
+    there: set[str]
     requests: int
 
     def wrongs(self) -> list[str]:
@@ -594,6 +682,8 @@ class Outcome:
             missing = self.always[schema] - set(keys)
             if seen.complete.get(schema) and missing:
                 found.append(f"{schema}: FALSE COMPLETE, {len(missing)} missing: {sorted(missing)[:3]}")
+        if false := self.there & set(seen.removed):
+            found.append(f"{len(false)} removed who are there: {sorted(false)[:3]}")
         if seen.failure is not None and any(seen.complete.values()):
             found.append(f"the run failed ({seen.failure}), a set of it says complete")
         if self.schedule.must_complete and not self.all_complete:
@@ -634,7 +724,7 @@ def run(schedule: Schedule, reader: Reader = the_sync) -> Outcome:
         asyncio.run(play())
     finally:
         random.setstate(before)
-    return Outcome(schedule, seen, world.always, world.ever, len(world.fake.requests))
+    return Outcome(schedule, seen, world.always, world.ever, world.there, len(world.fake.requests))
 
 
 def failures(seeds: Sequence[int]) -> str:

@@ -2,52 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
 from openlane_authentik import (
     AuthentikIntegration,
-    DirectorySyncConfig,
     Schema,
-    SyncResult,
     UserInput,
     parse_credential,
 )
-from openlane_authentik.testing import Directory, FakeAuthentik
-from tests.support import KeepingSink, SimulatedClock, connect
-
-EVERYTHING = UserInput()
-
-
-class World:
-    """A directory on a simulated clock, and syncs of it, one after the other."""
-
-    def __init__(self, release: str = "2025.12", users: int = 60) -> None:
-        # After everything the generated directory tells of.
-        self.clock = SimulatedClock(datetime(2028, 1, 1, tzinfo=UTC))
-        self.directory = Directory.generate(users=users, groups=6, seed=4, clock=self.clock.now)
-        self.fake = FakeAuthentik(self.directory, release=release)
-        self.fake.headers()
-        self.clock.elapsed += 3600
-        self.sink = KeepingSink()
-
-    def sync(
-        self,
-        checkpoint: bytes | None = None,
-        user_input: UserInput = EVERYTHING,
-        kind: str = "viewer",
-        config: DirectorySyncConfig | None = None,
-    ) -> SyncResult:
-        self.clock.elapsed += 300
-        self.sink = KeepingSink()
-        integration = connect(self.fake, kind, self.clock)
-        return asyncio.run(integration.directory_sync(self.sink, user_input, config, checkpoint=checkpoint))
-
-    def proven(self, user_input: UserInput = EVERYTHING) -> bytes:
-        checkpoint = self.sync(user_input=user_input).checkpoint
-        assert checkpoint is not None
-        return checkpoint
+from tests.support import KeepingSink, World, connect
 
 
 def test_a_delta_hands_over_who_changed_and_tells_who_is_gone() -> None:
