@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 from urllib.parse import parse_qs
 
 from openlane_authentik.testing.answers import Answer, refusal
@@ -15,6 +16,7 @@ from openlane_authentik.testing.endpoints import Endpoints
 from openlane_authentik.testing.faults import Fault, Outcome, Schedule, When
 from openlane_authentik.testing.kinds import NO_ACCOUNT
 from openlane_authentik.testing.messages import Language
+from openlane_authentik.testing.other_lists import STATIC_DEVICES
 from openlane_authentik.testing.releases import release_named
 from openlane_authentik.testing.requested import Cost, RequestInfo
 from openlane_authentik.testing.snapshots import Snapshot
@@ -26,6 +28,13 @@ Hook = Callable[[Directory], object]
 
 ToldDate = Callable[[datetime], datetime | None]
 """Given the server's own time, what the ``Date`` header says; it answers None for no such header."""
+
+
+_SECRETS: Final = {
+    f"{API}admin/system/": "it echoes the token",
+    STATIC_DEVICES: "it carries recovery codes",
+}
+"""What no reader should ever ask for, and why."""
 
 
 def _every_request(_request: RequestInfo) -> bool:
@@ -251,8 +260,8 @@ class FakeAuthentik:
         if method not in {"GET", "HEAD"}:
             self.violations.append(f"{method} {call.path}")
             return refusal(405, f'Method "{method}" not allowed.')
-        if call.path == f"{API}admin/system/":
-            self.violations.append(f"{method} {call.path}: it echoes the token")
+        if call.path in _SECRETS:
+            self.violations.append(f"{method} {call.path}: {_SECRETS[call.path]}")
         return self._endpoints.answer(call, replica)
 
     def _below_base(self, path: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.reading import Parameters
 
 API: Final = "/api/v3/"
 USERS: Final = f"{API}core/users/"

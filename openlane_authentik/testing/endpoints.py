@@ -18,16 +18,17 @@ from openlane_authentik.testing.calls import API, GROUPS, USERS, Call
 from openlane_authentik.testing.directory import Directory
 from openlane_authentik.testing.grants import Access
 from openlane_authentik.testing.messages import INVALID_PAGE, NO_PERMISSION, NOT_PROVIDED, Language
+from openlane_authentik.testing.other_lists import ALL_DEVICES, all_devices, other_lists
 from openlane_authentik.testing.pages import InvalidPageError, asked_page, written_page
 from openlane_authentik.testing.permissions import ALL_PERMISSIONS, VIEW_SYSTEM_INFO
-from openlane_authentik.testing.query import Parameters
 from openlane_authentik.testing.raw import instant_text
+from openlane_authentik.testing.reading import Parameters, read_uuid
 from openlane_authentik.testing.records import Records
 from openlane_authentik.testing.releases import Release
 from openlane_authentik.testing.snapshots import Snapshot
 from openlane_authentik.testing.tokens import RefusedTokenError, Tokens, token_row
 
-# From authentik's source: `role` is a choice among the roles there are.
+# Measured on authentik 2026.2: `role` is a choice among the roles there are.
 _NO_SUCH_CHOICE: Final = "Select a valid choice. That choice is not one of the available choices."
 _SYSTEM: Final = f"{API}admin/system/"
 
@@ -48,13 +49,18 @@ class Endpoints:
         self._open: dict[str, Callable[[], Answer]] = {
             f"{API}core/brands/current/": self._brand,
             f"{API}root/config/": self._config,
+            f"{API}schema/": self._schema,
         }
         self._guarded: dict[str, Callable[[Call, Access], Answer]] = {
             f"{API}core/tokens/": self._token_list,
             f"{API}rbac/permissions/": self._permissions,
             f"{API}admin/version/": self._version,
             _SYSTEM: self._system,
+            ALL_DEVICES: lambda call, _access: all_devices(call, directory),
         }
+        self._others = other_lists(directory)
+        self._guarded |= dict.fromkeys(self._others, self._other_list)
+        self._writable = {USERS, GROUPS, _SYSTEM, f"{API}core/tokens/", *self._others}
 
     def answer(self, call: Call, replica: Snapshot | None = None) -> Answer:
         """What authentik answers to a GET, users and groups read from a replica if one is given.
@@ -68,14 +74,14 @@ class Endpoints:
         handler = self._handler(call.path, self._primary if replica is None else self._records_of(replica))
         if handler is None:
             return not_found()
-        allow = READ_WRITE if call.path in {USERS, GROUPS, _SYSTEM, f"{API}core/tokens/"} else READ_ONLY
+        allow = READ_WRITE if call.path in self._writable else READ_ONLY
         try:
             access = self._tokens.authenticate(call.authorization)
         except RefusedTokenError as error:
             return refusal(403, str(error), allow)
         if call.path in self._open:
             return self._open[call.path]()
-        return handler(call, access) if access else self._language.refusal(403, NOT_PROVIDED, allow)
+        return handler(call, access) if access else self._refused(NOT_PROVIDED, allow)
 
     def _handler(self, path: str, records: Records) -> Callable[[Call, Access], Answer] | None:
         if path in self._guarded:
@@ -102,8 +108,11 @@ class Endpoints:
     def _permissions(self, call: Call, _access: Access) -> Answer:
         # Without `role` this lists what exists, not what the caller holds; no account holds any by itself (`user`).
         rows = [permission.row() for permission in ALL_PERMISSIONS]
-        if "role" in call.parameters:
-            role = call.parameters["role"][-1]
+        asked = call.parameters.get("role", ("",))[-1]
+        if asked:
+            role = read_uuid(asked)
+            if role is None:
+                return json_answer({"role": [f"“{asked}” is not a valid UUID."]}, 400)
             if role not in self._directory.role_names:
                 return json_answer({"role": [_NO_SUCH_CHOICE]}, 400)
             held = self._tokens.grants.of_role(role)
@@ -111,6 +120,16 @@ class Endpoints:
         if "user" in call.parameters:
             rows = []
         return self._page(call, [row for row in rows if _is_asked(call.parameters, "codename", row["codename"])])
+
+    def _other_list(self, call: Call, access: Access) -> Answer:
+        listed = self._others[call.path]
+        if access.may(listed.permission):
+            return self._page(call, listed.rows(), READ_WRITE)
+        # As for users and groups: from authentik's source, which has one rule for all its lists.
+        return self._page(call, [], READ_WRITE) if access.internal else self._refused(NO_PERMISSION, READ_WRITE)
+
+    def _refused(self, message: str, allow: str) -> Answer:
+        return self._language.refusal(403, message, allow)
 
     def _page(self, call: Call, rows: list[dict[str, Any]], allow: str = READ_ONLY) -> Answer:
         try:
@@ -135,7 +154,7 @@ class Endpoints:
 
     def _system(self, call: Call, access: Access) -> Answer:
         if not access.may(VIEW_SYSTEM_INFO):
-            return self._language.refusal(403, NO_PERMISSION, READ_WRITE)
+            return self._refused(NO_PERMISSION, READ_WRITE)
         # As the real one: every header of the request comes back, the token with them.
         echoed = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in call.headers.items()}
         system = {
@@ -178,6 +197,11 @@ class Endpoints:
                 "flags": {"policies_buffered_access_view": False, "flows_refresh_others": False},
             }
         )
+
+    def _schema(self) -> Answer:
+        # The real one is 2 MB; nobody who talks to a fake reads it.
+        info = {"title": "authentik", "version": self._release.version}
+        return json_answer({"openapi": "3.0.3", "info": info, "paths": {}})
 
     def _config(self) -> Answer:
         return json_answer(

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from openlane_authentik.testing.answers import HTML, JSON, Answer, html_answer, json_answer
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.reading import Parameters
 
 _MEBIBYTE: Final = 1 << 20
 _FIRST_SERVER_ERROR: Final = 500

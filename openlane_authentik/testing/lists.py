@@ -15,14 +15,8 @@ from openlane_authentik.testing.grants import Access
 from openlane_authentik.testing.messages import INVALID_PAGE, NO_PERMISSION, NOT_FOUND, Language
 from openlane_authentik.testing.pages import InvalidPageError, asked_page, written_page
 from openlane_authentik.testing.permissions import VIEW_GROUP, VIEW_USER
-from openlane_authentik.testing.query import (
-    BadFilterError,
-    GroupQueries,
-    OrderingCrashError,
-    Parameters,
-    UserQueries,
-    read_uuid,
-)
+from openlane_authentik.testing.query import GroupQueries, OrderingCrashError, UserQueries
+from openlane_authentik.testing.reading import BadFilterError, Parameters, read_uuid
 from openlane_authentik.testing.releases import Release
 from openlane_authentik.testing.rendering import Renderer
 from openlane_authentik.testing.suggestions import GROUP_SUGGESTIONS, USER_SUGGESTIONS
@@ -70,7 +64,7 @@ class Listing:
             selection = self.table.select(query)
             page = asked_page(parameters, selection.count, self.release)
         except BadFilterError as error:
-            return json_answer(error.messages, 400, READ_WRITE)
+            return json_answer(error.told, 400, READ_WRITE)
         except OrderingCrashError:
             return html_answer(500, "Server Error - authentik")
         except InvalidPageError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.reading import Parameters
 from openlane_authentik.testing.releases import Release
 
 

@@ -2,27 +2,28 @@
 
 Measured on authentik 2025.12.4: bounds, repeated types and their refusal, what is ignored, the order that breaks. From
 authentik's published source: the default orders, the other refusals, the flags' only true value, the superuser filter
-over direct groups. By judgement: ``search`` looks for words in names and addresses, orders over relations and
-``attributes`` are ignored, and ``uid`` and ``num_pk`` break as ``is_superuser`` of users does, being computed too.
+over direct groups. By judgement: orders over relations and ``attributes`` are ignored, and ``uid`` breaks as
+``is_superuser`` of users does, being computed too.
 """
 
-import re
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final
 
 from openlane_authentik.testing.directory import Directory
-from openlane_authentik.testing.raw import USER_TYPES, RawRecord, microseconds
+from openlane_authentik.testing.reading import (
+    BadFilterError,
+    Parameters,
+    Reading,
+    no_choice,
+    read_attributes,
+    read_flag,
+    read_search,
+    read_types,
+    read_uuid,
+    require_uuid,
+)
 from openlane_authentik.testing.releases import Release
-from openlane_authentik.testing.views import NEVER, Field, Ordering, Predicate, Query, Range
-
-Parameters = Mapping[str, tuple[str, ...]]
-"""A decoded query string: every value of every name, in order."""
-
-_INSTANT: Final = re.compile(r"\d{4}-\d\d?-\d\d?([T ]\d\d?:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?")
-_BOOLEANS: Final = {"true": True, "false": False}
-_EVER: Final = Range(-NEVER, NEVER)
+from openlane_authentik.testing.views import Field, Ordering, Predicate, Query
 
 _PK: Final = Field("pk", unique=True)
 _USER_COLUMNS: Final = (
@@ -41,61 +42,6 @@ _GROUP_COLUMNS: Final = (_PK, Field("name"), Field("is_superuser"))
 
 class OrderingCrashError(Exception):
     """An order over something computed, such as ``is_superuser`` of users: authentik answers a 500."""
-
-
-class BadFilterError(Exception):
-    """Values authentik refuses with a 400: messages by parameter."""
-
-    def __init__(self, messages: Mapping[str, list[str]]) -> None:
-        super().__init__(", ".join(messages))
-        self.messages = dict(messages)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What was understood of one query so far."""
-
-    parameters: Parameters
-    predicates: list[Predicate] = field(default_factory=list)
-    ranges: dict[Field, Range] = field(default_factory=dict)
-    errors: dict[str, list[str]] = field(default_factory=dict)
-
-    def last(self, name: str) -> str:
-        """The value that counts: the last one, as in Django; "" is as good as absent."""
-        return self.parameters.get(name, ("",))[-1]
-
-    def refuse(self, name: str, message: str) -> None:
-        self.errors.setdefault(name, []).append(message)
-
-    def require(self, name: str, value: object, passes: Callable[[RawRecord], bool]) -> None:
-        self.predicates.append(Predicate((name, value), passes))
-
-    def equal(self, name: str) -> None:
-        """Rows whose field is exactly the text given."""
-        wanted = self.last(name)
-        if wanted:
-            self.require(name, wanted, lambda row: row[name] == wanted)
-
-    def boolean(self, name: str) -> bool | None:
-        """True or false; anything else counts as absent."""
-        return _BOOLEANS.get(self.last(name).lower())
-
-    def instants(self, column: Field) -> None:
-        """Rows whose instant is above, below or at a bound; both bounds are excluded."""
-        within = _EVER
-        for suffix in ("", "__gt", "__lt"):
-            text = self.last(column.name + suffix)
-            if not text:
-                continue
-            bound = _instant(text)
-            if bound is None:
-                self.refuse(column.name + suffix, "Enter a valid date/time.")
-                continue
-            above = {"": bound - 1, "__gt": bound}.get(suffix, within.above)
-            below = {"": bound + 1, "__lt": bound}.get(suffix, within.below)
-            within = Range(max(within.above, above), min(within.below, below))
-        if within != _EVER:
-            self.ranges[column] = within
 
 
 class UserQueries:
@@ -121,18 +67,19 @@ class UserQueries:
             BadFilterError: a value authentik refuses.
             OrderingCrashError: an order authentik breaks on.
         """
-        reading = _Reading(parameters)
+        reading = Reading(parameters)
         for name in ("username", "name", "email", "path"):
             reading.equal(name)
-        _read_flag(reading, "is_active")
+        read_flag(reading, "is_active")
         self._read_superuser(reading)
-        _read_uuid(reading)
+        require_uuid(reading)
         prefix = reading.last("path_startswith")
         if prefix:
             reading.require("path_startswith", prefix, lambda row: row["path"].startswith(prefix))
-        _read_types(reading)
+        read_types(reading)
         self._read_groups(reading)
-        _read_search(reading, ("username", "name", "email"))
+        read_attributes(reading)
+        read_search(reading, ("username", "name", "email"))
         for column in self._filtered_instants:
             reading.instants(column)
         if self._release.login_filters and reading.boolean("last_login__isnull") is not None:
@@ -141,7 +88,7 @@ class UserQueries:
         ordering = _ordering(reading.last("ordering"), self._columns, {"is_superuser", "uid"}, "username")
         return _query(reading, ordering)
 
-    def _read_superuser(self, reading: _Reading) -> None:
+    def _read_superuser(self, reading: Reading) -> None:
         # The filter looks at the user's own groups, not at their parents: unlike the field of that name.
         wanted = reading.boolean("is_superuser")
         if wanted is None:
@@ -153,7 +100,7 @@ class UserQueries:
             lambda row: any(groups[pk]["is_superuser"] is wanted for pk in held.rights_of(row["pk"])),
         )
 
-    def _read_groups(self, reading: _Reading) -> None:
+    def _read_groups(self, reading: Reading) -> None:
         given = tuple(value for value in reading.parameters.get("groups_by_pk", ()) if value)
         if not given:
             return
@@ -162,7 +109,7 @@ class UserQueries:
             if pk is None:
                 reading.refuse("groups_by_pk", f"“{text}” is not a valid value.")
             elif pk not in self._directory.groups:
-                reading.refuse("groups_by_pk", _no_choice(text))
+                reading.refuse("groups_by_pk", no_choice(text))
         held = self._directory.memberships
         keys = frozenset(pk for pk in wanted if pk is not None)
         reading.predicates.append(
@@ -188,14 +135,15 @@ class GroupQueries:
             BadFilterError: a value authentik refuses.
             OrderingCrashError: an order authentik breaks on.
         """
-        reading = _Reading(parameters)
+        reading = Reading(parameters)
         reading.equal("name")
-        _read_flag(reading, "is_superuser")
+        read_flag(reading, "is_superuser")
         self._read_members(reading)
-        _read_search(reading, ("name",))
-        return _query(reading, _ordering(reading.last("ordering"), self._columns, {"num_pk"}, "name"))
+        read_attributes(reading)
+        read_search(reading, ("name",))
+        return _query(reading, _ordering(reading.last("ordering"), self._columns, set(), "name"))
 
-    def _read_members(self, reading: _Reading) -> None:
+    def _read_members(self, reading: Reading) -> None:
         given = tuple(value for value in reading.parameters.get("members_by_pk", ()) if value)
         if not given:
             return
@@ -204,7 +152,7 @@ class GroupQueries:
             if not text.isdecimal():
                 reading.refuse("members_by_pk", f"“{text}” is not a valid value.")
             elif int(text) not in self._directory.users:
-                reading.refuse("members_by_pk", _no_choice(text))
+                reading.refuse("members_by_pk", no_choice(text))
             else:
                 keys.add(int(text))
         held, members = self._directory.memberships, frozenset(keys)
@@ -217,7 +165,7 @@ class GroupQueries:
         )
 
 
-def _query(reading: _Reading, ordering: Ordering) -> Query:
+def _query(reading: Reading, ordering: Ordering) -> Query:
     if reading.errors:
         raise BadFilterError(reading.errors)
     return Query(ordering, tuple(reading.predicates), tuple(reading.ranges.items()))
@@ -229,54 +177,3 @@ def _ordering(text: str, columns: Mapping[str, Field], computed: set[str], defau
         raise OrderingCrashError(text)
     known = [term for term in terms if term.removeprefix("-") in columns] or [default]
     return Ordering(tuple((columns[term.removeprefix("-")], term.startswith("-")) for term in known))
-
-
-def _read_flag(reading: _Reading, name: str) -> None:
-    wanted = reading.boolean(name)
-    if wanted is not None:
-        reading.require(name, wanted, lambda row: row[name] is wanted)
-
-
-def _read_uuid(reading: _Reading) -> None:
-    text = reading.last("uuid")
-    if not text:
-        return
-    wanted = read_uuid(text)
-    if wanted is None:
-        reading.refuse("uuid", "Enter a valid UUID.")
-    reading.require("uuid", wanted, lambda row: row["uuid"] == wanted)
-
-
-def _read_types(reading: _Reading) -> None:
-    wanted = frozenset(value for value in reading.parameters.get("type", ()) if value)
-    for value in sorted(wanted.difference(USER_TYPES)):
-        reading.refuse("type", _no_choice(value))
-    if wanted:
-        reading.require("type", wanted, lambda row: row["type"] in wanted)
-
-
-def _read_search(reading: _Reading, names: tuple[str, ...]) -> None:
-    words = tuple(reading.last("search").lower().split())
-    if words:
-        reading.require("search", words, lambda row: all(any(word in row[n].lower() for n in names) for word in words))
-
-
-def _no_choice(value: str) -> str:
-    return f"Select a valid choice. {value} is not one of the available choices."
-
-
-def read_uuid(text: str) -> str | None:
-    """A UUID in the form keys have, None when the text is none."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
-
-
-def _instant(text: str) -> int | None:
-    if not _INSTANT.fullmatch(text.strip()):
-        return None
-    try:
-        return microseconds(text.strip())
-    except ValueError:
-        return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.reading import Parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import httpx
 from openlane_authentik import DirectorySyncConfig, Envelope, IntegrationError, Schema, UserInput
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault, RequestInfo
 from openlane_authentik.testing.faults import Outcome as Answered
-from openlane_authentik.testing.query import Parameters
+from openlane_authentik.testing.reading import Parameters
 from tests.support import KeepingSink, SimulatedClock, connect
 
 RELEASES: Final = ("2023.10", "2025.6", "2025.12", "2026.2")

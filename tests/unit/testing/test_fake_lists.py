@@ -158,6 +158,22 @@ def test_a_bad_type_is_refused_and_types_add_up(ask: Ask, fake: FakeAuthentik) -
     assert both == [pk for pk, row in sorted(fake.directory.users.items()) if row["type"] in wanted]
 
 
+def has_words(user: dict[str, Any], *words: str) -> bool:
+    """Whether each word is in the username, the name or the address of a user."""
+    texts = [user[name].lower() for name in ("username", "name", "email")]
+    return all(any(word in text for text in texts) for word in words)
+
+
+def country(user: dict[str, Any]) -> Any:
+    """The country of a user's address."""
+    return user["attributes"].get("address", {}).get("country")
+
+
+def is_legal_in_france(user: dict[str, Any]) -> bool:
+    """Whether a user is of the legal department and lives in France."""
+    return (country(user), user["attributes"].get("department")) == ("FR", "Legal")
+
+
 @pytest.mark.parametrize(
     ("query", "passes"),
     [
@@ -166,6 +182,16 @@ def test_a_bad_type_is_refused_and_types_add_up(ask: Ask, fake: FakeAuthentik) -
         ("path_startswith=users/", lambda d, pk: d.users[pk]["path"].startswith("users/")),
         ("path=users", lambda d, pk: d.users[pk]["path"] == "users"),
         ("search=u0001", lambda d, pk: "u0001" in d.users[pk]["username"]),
+        ('search="', lambda d, pk: pk in d.users),
+        ('search="o m"', lambda d, pk: "o m" in d.users[pk]["name"].lower()),
+        ("search=o%20m", lambda d, pk: has_words(d.users[pk], "o", "m")),
+        ("search=o,m", lambda d, pk: has_words(d.users[pk], "o", "m")),
+        ('attributes={"department":"Legal"}', lambda d, pk: d.users[pk]["attributes"].get("department") == "Legal"),
+        ('attributes={"address__country":"FR"}', lambda d, pk: country(d.users[pk]) == "FR"),
+        ('attributes={"address__country":"FR","department":"Legal"}', lambda d, pk: is_legal_in_france(d.users[pk])),
+        ('attributes={"department":{"a":"b"}}', lambda *_: False),
+        ("attributes={}", lambda d, pk: pk in d.users),
+        ("attributes=", lambda d, pk: pk in d.users),
         ("email=shared3@example.test", lambda d, pk: d.users[pk]["email"] == "shared3@example.test"),
     ],
 )
@@ -173,6 +199,30 @@ def test_users_are_filtered(ask: Ask, fake: FakeAuthentik, query: str, passes: A
     """Each filter keeps the users it is about."""
     wanted = [pk for pk in sorted(fake.directory.users) if passes(fake.directory, pk)]
     assert all_keys(ask, fake, f"{USERS}?{query}&ordering=pk") == wanted
+
+
+@pytest.mark.parametrize("address", [USERS, GROUPS])
+def test_attributes_are_filtered_by_a_json_object_or_refused(ask: Ask, fake: FakeAuthentik, address: str) -> None:
+    """Junk and JSON that is no object are a 400 with a list of messages, for users and groups alike."""
+    assert ask(fake, f"{address}?attributes={{") == (400, ["filter: failed to parse JSON"])
+    assert ask(fake, f"{address}?attributes=[1]") == (400, ["filter: value must be key:value mapping"])
+    assert ask(fake, f'{address}?attributes={{"no such key":"b"}}')[1]["results"] == []
+
+
+def test_groups_are_found_by_their_attributes(ask: Ask, fake: FakeAuthentik) -> None:
+    """Values of any JSON type, lists and numbers among them."""
+    directory = fake.directory
+    pk = directory.create_group("g", attributes={"a": "b", "n": 1, "list": [{"x": 1}], "on": True, "none": None})
+    for query in ('{"a":"b"}', '{"n":1}', '{"list":[{"x":1}]}', '{"on":true}', '{"none":null}', '{"a":"b","n":1}'):
+        assert keys(ask(fake, f"{GROUPS}?attributes={quote(query)}")) == [pk]
+    for query in ('{"a":"c"}', '{"n":"1"}', '{"list":[]}', '{"on":1}', '{"absent":null}', '{"a":"b","n":2}'):
+        assert keys(ask(fake, f"{GROUPS}?attributes={quote(query)}")) == []
+
+
+def test_groups_cannot_be_ordered_by_their_number(ask: Ask, fake: FakeAuthentik) -> None:
+    """`ordering=num_pk` is ignored as every unknown order is: 200, in the order of names."""
+    for order in ("num_pk", "-num_pk"):
+        assert ask(fake, f"{GROUPS}?ordering={order}") == ask(fake, GROUPS)
 
 
 def test_users_and_groups_are_found_by_each_other_and_by_identity(ask: Ask, fake: FakeAuthentik) -> None:

@@ -156,6 +156,17 @@ def test_the_traps_of_the_permission_list(ask: Ask, fake: FakeAuthentik) -> None
     assert ask(fake, f"{PERMISSIONS}?user={pk}&codename=view_user")[1]["pagination"]["count"] == 0
 
 
+def test_a_role_is_asked_for_by_the_uuid_of_one_there_is(ask: Ask, fake: FakeAuthentik) -> None:
+    """Junk is no UUID, an unknown UUID no choice, both 400; an empty `role` is as good as none."""
+    assert ask(fake, f"{PERMISSIONS}?role=junk") == (400, {"role": ["“junk” is not a valid UUID."]})
+    unknown = "00000000-0000-4000-8000-000000000000"
+    refused = "Select a valid choice. That choice is not one of the available choices."
+    assert ask(fake, f"{PERMISSIONS}?role={unknown}") == (400, {"role": [refused]})
+    assert ask(fake, f"{PERMISSIONS}?role=") == ask(fake, PERMISSIONS)
+    role = ask(fake, ME)[1]["user"]["roles"][0]["pk"]
+    assert ask(fake, f"{PERMISSIONS}?role={role.upper()}") == ask(fake, f"{PERMISSIONS}?role={role}")
+
+
 def test_system_permissions_never_name_those_of_users_and_groups(ask: Ask, fake: FakeAuthentik) -> None:
     """`system_permissions` covers the rbac app alone; a superuser holds all of it."""
     told = {
