@@ -8,6 +8,22 @@ Or over real sockets, with ``openlane-authentik[testing]`` installed:
 
     with serve(fake) as server:
         httpx.get(f"{server.url}/api/v3/core/users/", headers=fake.headers())
+
+What may happen while it is read, each by itself, before or after the n-th request or at any other time:
+
+    fake.before(4, lambda d: d.delete_user(7))
+    fake.told_date = lambda now: now + timedelta(minutes=9)      # a proxy's clock
+    fake.directory.set_clock(timedelta(hours=-2))                # the server's own
+    pending = fake.directory.begin(lambda d: d.log_in(8))        # stamped now
+    fake.after(9, lambda _: pending.commit())                    # visible from here on
+    backup = fake.directory.snapshot()
+    fake.directory.restore(backup)
+    fake.replica = backup                                        # users, groups and users/me are read from it
+    fake.reads_replica = lambda request: 5 <= request.number <= 9
+    fake.directory.renew_uids()
+    fake.locale = "de"
+    fake.narrow("viewer")                                        # sight is lost
+    fake.widen("viewer")                                         # and regained
 """
 
 from openlane_authentik.testing.app import FakeAuthentik, Hook, ToldDate

@@ -2,7 +2,7 @@
 
 The German and French ones are those of the translation catalogues of Django REST Framework, which authentik's answers
 come from. Two stay English in every language: ``Token invalid/expired``, as measured, and ``No User matches the given
-query.``, which Django does not translate.
+query.``, which Django does not translate. What is said of a filter's value, with a 400, is in English here.
 """
 
 from typing import Final

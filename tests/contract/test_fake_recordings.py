@@ -64,6 +64,23 @@ def test_every_endpoint_answers_every_kind_of_token_as_recorded(fake: FakeAuthen
         assert body == recorded["body"]
 
 
+ME = [r for r in BY_TOKEN if r["endpoint"] == "core_users_me" and r["status"] == 200]
+
+
+@pytest.mark.parametrize("recorded", ME, ids=[r["kind"] for r in ME])
+def test_an_account_is_told_of_itself_as_recorded(fake: FakeAuthentik, recorded: dict[str, Any]) -> None:
+    """Superuser or not, type, the groups by name, how many roles and which system permissions: those of its kind."""
+    _, _, body = asked(fake, recorded["target"], recorded["kind"])
+    assert traits(body["user"]) == traits(recorded["body"]["user"])
+
+
+def traits(user: dict[str, Any]) -> dict[str, Any]:
+    """What of an account's own view does not depend on the directory; the recorded roles have names of their own."""
+    told = {name: user[name] for name in ("username", "name", "is_active", "is_superuser", "email", "settings", "type")}
+    groups = [group["name"] for group in user["groups"]]
+    return {**told, "groups": groups, "roles": len(user["roles"]), "system": set(user["system_permissions"])}
+
+
 @pytest.mark.parametrize(("page", "address"), ADDRESSES.items(), ids=list(ADDRESSES))
 def test_a_loaded_record_is_written_as_it_was_recorded(page: str, address: str) -> None:
     """A directory loaded from raw records answers each of them field by field as the real server did, keys in order."""
