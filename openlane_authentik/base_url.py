@@ -1,41 +1,45 @@
 """Put right what an admin pastes as the address of their authentik, and refuse what would leak or mislead."""
 
-import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit
 
-import idna
-
+from openlane_authentik.addresses import host_of, is_loopback, normalise_host
 from openlane_authentik.errors import BaseUrlError
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?")
-_DOTTED = re.compile(r"[0-9.]+")
 # What people copy from the browser or from API documentation, with all that follows it.
 _PASTED_TAIL = re.compile(r"/(?:api(?:/v3)?|if/(?:admin|user|flow))(?:/.*)?$")
+_ENCODED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+# RFC 3986, section 2.3.
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
+# What a path segment holds as it is (RFC 3986, section 3.3), and what joins and encodes segments.
+_PATH_SAFE: Final = "/%!$&'()*+,;=:@"
 
 
 def normalise_base_url(text: str, *, allow_http: bool = False) -> str:
-    """Give the one spelling of a base URL: lower-case host, no default port, no trailing slash, no API path.
+    """Give the one spelling of a base URL, which is also what the HTTP client asks.
 
-    A path that authentik lives under (``/auth``) stays.
+    The host is that of ``normalise_host``; a default port, slashes that repeat or end the path, and an API path go. A
+    path that authentik lives under (``/auth``) stays, percent-encoded as RFC 3986 section 6.2.2 normalises it.
 
     Args:
         text: As typed or pasted.
         allow_http: Accept ``http`` for any host; without it only a loopback host may be read in the clear.
 
     Raises:
-        BaseUrlError: No host, another scheme, user info, a query or a fragment, a bad port, or ``http`` to a host
-            that is not loopback. The message never repeats user info.
+        BaseUrlError: No host or none for certain, another scheme, user info, a query or a fragment, a bad port, a path
+            that others may shorten or read as another (dot segments, a backslash), or ``http`` to a host that is not
+            loopback. The message never repeats user info.
     """
     parts = _split(text.strip())
     host = _host(parts)
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise BaseUrlError(
             f"the base URL http://{host} would send the token unencrypted; use https:// "
             "(or allow http explicitly on a network you trust)"
         )
-    path = _PASTED_TAIL.sub("", re.sub(r"/{2,}", "/", parts.path)).rstrip("/")
+    path = _PASTED_TAIL.sub("", re.sub(r"/{2,}", "/", _path(parts.path))).rstrip("/")
     return f"{parts.scheme}://{host}{_port(parts)}{path}"
 
 
@@ -63,24 +67,14 @@ def _split(text: str) -> SplitResult:
 
 
 def _host(parts: SplitResult) -> str:
-    host = parts.hostname
+    # Not ``parts.hostname``: that is in small letters already, and those may name another host.
+    host = host_of(parts.netloc)
     if not host:
         raise BaseUrlError("the base URL has no host name")
     try:
-        if ":" in host:
-            if not parts.netloc.endswith("]") and "]:" not in parts.netloc:
-                raise BaseUrlError("the host name of the base URL is not a valid one")
-            return f"[{ipaddress.IPv6Address(host)}]"
-        if _DOTTED.fullmatch(host):
-            return str(ipaddress.IPv4Address(host))
-        name = host.encode("idna").decode("ascii").lower()
-        # What reads as a name here must be one to the HTTP client, which is stricter about names of other scripts.
-        idna.decode(name)
+        return normalise_host(host)
     except ValueError as error:
-        raise BaseUrlError("the host name of the base URL is not a valid one") from error
-    if "[" in parts.netloc or not _NAME.fullmatch(name):
-        raise BaseUrlError("the host name of the base URL is not a valid one")
-    return name
+        raise BaseUrlError(f"the host name of the base URL is not a valid one: {error}") from error
 
 
 def _port(parts: SplitResult) -> str:
@@ -95,10 +89,15 @@ def _port(parts: SplitResult) -> str:
     return f":{port}"
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _path(typed: str) -> str:
+    if "\\" in typed or "%" in _ENCODED.sub("", typed):
+        raise BaseUrlError("the path of the base URL has a backslash, or a '%' that encodes nothing")
+    path = quote(_ENCODED.sub(_encoding, typed), safe=_PATH_SAFE)
+    if {".", ".."} & set(path.split("/")):
+        raise BaseUrlError("the path of the base URL has '.' or '..' in it; write the path that is meant")
+    return path
+
+
+def _encoding(found: re.Match[str]) -> str:
+    char = chr(int(found[1], 16))
+    return char if _UNRESERVED.fullmatch(char) else found[0].upper()
