@@ -8,6 +8,8 @@ from typing import Final
 
 import idna
 
+# What a server can be asked at.
+PORTS: Final = range(1, 65536)
 # Of a host and a port, the port; the colons of IPv6 have a bracket after them.
 _COLON_AND_PORT: Final = re.compile(r":[^\]]*$")
 # What the URL standard (section "host parsing", "ends in a number") and ``inet_aton`` read as an IPv4 address.

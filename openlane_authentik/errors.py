@@ -143,7 +143,7 @@ class ProxySettingError(ConfigurationError):
     """A proxy variable of the environment cannot be used."""
 
     code = "proxy_invalid"
-    remedy = "Set HTTP_PROXY, HTTPS_PROXY and ALL_PROXY to http:// or https:// addresses, or unset them."
+    remedy = "Set the variable that the message names to the http:// or https:// address of a proxy, or unset it."
 
 
 class OutputError(ConfigurationError):

@@ -3,8 +3,10 @@
 import os
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -14,13 +16,15 @@ from openlane_authentik.errors import (
     ConnectionFailedError,
     DnsError,
     IntegrationError,
-    ProxySettingError,
     RequestTimeoutError,
     TlsError,
 )
+from openlane_authentik.proxies import NamedProxy, find_proxy
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+# Where a request keeps the variable that names its proxy, for what is said of a failure.
+_PROXY_VARIABLE: Final = "openlane_authentik.proxy_variable"
 
 
 def open_http(
@@ -33,28 +37,21 @@ def open_http(
 ) -> httpx.AsyncClient:
     """Open the client that carries the token to this base URL and nowhere else: it follows no redirect.
 
-    Proxy variables of the environment are honoured.
+    Of the environment it honours the proxy variables, as ``find_proxy`` reads them, ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR``, and nothing else: no ``.netrc`` takes the place of the token.
 
     Args:
         base_url: Normalised, without the API path.
         token: An authentik API token.
         connections: How many connections are open at most.
         ca_file: Certificates trusted beside the public authorities, in PEM.
-        transport: Takes the place of the network.
+        transport: Takes the place of the network, and of the proxy.
 
     Raises:
         CaFileError: ``ca_file`` is not there or holds no certificate.
+        ProxySettingError: The variable that names the proxy names none that can be used.
     """
-    trust = _trust(ca_file)
-    try:
-        return _client(base_url, token, connections, trust, transport)
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ProxySettingError("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used") from error
-
-
-def _client(
-    base_url: str, token: str, connections: int, trust: ssl.SSLContext, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient:
+    proxy = None if transport else find_proxy(httpx.URL(base_url))
     return httpx.AsyncClient(
         base_url=f"{base_url}/api/v3/",
         headers={
@@ -66,9 +63,19 @@ def _client(
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
-        verify=trust,
+        verify=_trust(ca_file),
         transport=transport,
+        trust_env=False,
+        proxy=proxy.proxy if proxy else None,
+        event_hooks={"request": [_remember(proxy)]} if proxy else None,
     )
+
+
+def _remember(proxy: NamedProxy) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def remember(request: httpx.Request) -> None:
+        request.extensions[_PROXY_VARIABLE] = proxy.variable
+
+    return remember
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
@@ -103,15 +110,17 @@ def connection_error(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> In
         host: The host of the base URL, for the message.
     """
     roots = _causes(error)
+    proxy = _proxy_asked(error)
     if isinstance(error, httpx.TimeoutException):
-        return RequestTimeoutError(f"{host} did not {_awaited(error)} in time")
+        through = f", asked through {proxy}," if proxy else ""
+        return RequestTimeoutError(f"{host}{through} did not {_awaited(error)} in time")
     if isinstance(error, httpx.ProxyError):
-        return ConnectionFailedError(f"the proxy on the way to {host} refused the connection")
+        return ConnectionFailedError(f"{proxy or 'the proxy'} refused the connection to {host}")
     if isinstance(error, httpx.DecodingError):
         return BrokenAnswerError(f"the answer of {host} could not be decompressed")
     for root in roots:
         if isinstance(root, socket.gaierror):
-            return DnsError(f"the host name {host} does not resolve")
+            return DnsError(f"the host name {f'of {proxy}' if proxy else host} does not resolve")
         if isinstance(root, ssl.SSLCertVerificationError):
             return TlsError(f"the certificate of {host} is not trusted: {root.verify_message}")
         if isinstance(root, ssl.SSLError) and isinstance(error, httpx.ConnectError):
@@ -119,7 +128,17 @@ def connection_error(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> In
     if isinstance(error, httpx.RemoteProtocolError):
         return BrokenAnswerError(f"the answer of {host} ended early or is no HTTP")
     reason = next((root.strerror for root in roots if isinstance(root, OSError) and root.strerror), "it broke")
-    return ConnectionFailedError(f"no connection to {host}: {reason}")
+    return ConnectionFailedError(f"no connection to {proxy or host}: {reason}")
+
+
+def _proxy_asked(error: httpx.HTTPError | httpx.InvalidURL) -> str | None:
+    try:
+        request = error.request if isinstance(error, httpx.HTTPError) else None
+    except RuntimeError:
+        # One that was raised outside a request has none.
+        return None
+    variable = request and request.extensions.get(_PROXY_VARIABLE)
+    return f"the proxy that {variable} names" if variable else None
 
 
 def _awaited(error: httpx.TimeoutException) -> str:

@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 from typing import Final
 
-import httpx
 import msgspec
 from rich.console import Console
 from rich.text import Text
@@ -42,11 +41,7 @@ def run_demo(console: Console, folder: Path | None, user_input: UserInput, outpu
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
     with serve(fake) as server:
-        integration = AuthentikIntegration(
-            parse_credential({"baseUrl": server.url, "token": token}),
-            # The fake is on this machine, whatever proxy the environment names for others.
-            transport=httpx.AsyncHTTPTransport(),
-        )
+        integration = AuthentikIntegration(parse_credential({"baseUrl": server.url, "token": token}))
         console.print(Text("1. A fake authentik runs on this machine. Is it ready to be synced?", style="bold"))
         show_health(console, asyncio.run(integration.health_check(user_input)))
         console.print(Text("\n2. Its directory is read, mapped and filtered.", style="bold"))

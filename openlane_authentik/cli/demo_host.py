@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,9 +77,6 @@ def show_host(console: Console, server: Server, token: str, user_input: UserInpu
     clock = _DemoClock()
     with _fresh_host(folder, clock) as host:
         _heading(console, f"4. A host syncs it every hour, into {folder / 'host.sqlite'}. Its first run:")
-        # It speaks to the fake on this machine, whatever proxy the environment names for others.
-        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-            del os.environ[name]
         request = SaveRequest(
             organisation="demo",
             credential={"baseUrl": server.url, "token": token},

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from openlane_authentik.addresses import PORTS, host_of, normalise_host
 from openlane_authentik.host.errors import HostSettingError
 
 PREFIX: Final = "OPENLANE_HOST_"
@@ -57,12 +59,18 @@ class HostSettings(BaseSettings):
     @classmethod
     def _is_web_address(cls, address: SecretStr | None) -> SecretStr | None:
         if address is not None:
+            text = address.get_secret_value()
             try:
-                url = httpx.URL(address.get_secret_value())
-            except httpx.InvalidURL:
-                raise ValueError("is not an address") from None
+                url = httpx.URL(text)
+                host = host_of(urlsplit(text).netloc)
+                if not host.isascii():
+                    normalise_host(host)
+            except (httpx.InvalidURL, ValueError):
+                raise ValueError("is not an address, or not one for certain") from None
             if url.scheme not in {"http", "https"} or not url.host:
                 raise ValueError("is not an http:// or https:// address")
+            if url.port is not None and url.port not in PORTS:
+                raise ValueError("has a port that is not a number from 1 to 65535")
         return address
 
     @property

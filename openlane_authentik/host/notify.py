@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import httpx
 
+from openlane_authentik.errors import ProxySettingError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.views import Installation
 from openlane_authentik.log import get_logger
+from openlane_authentik.proxies import find_proxy
 
 _SECONDS: Final = 5.0
 _log = get_logger()
@@ -33,10 +35,23 @@ def notify(host: Host, event: str, installation: Installation, reason: Mapping[s
         "reason": dict(reason),
     }
     try:
-        answer = httpx.post(host.settings.webhook_url.get_secret_value(), json=body, timeout=_SECONDS)
-    except (httpx.HTTPError, OSError) as error:
-        # Its text would tell the address, which may carry a secret.
+        answer = _post(httpx.URL(host.settings.webhook_url.get_secret_value()), body)
+    except (httpx.HTTPError, OSError, ValueError, ProxySettingError) as error:
+        # A ValueError is a name too long for DNS. Any text would tell the address, which may carry a secret.
         _log.error("webhook_failed", notification=event, installation_id=installation.id, error=type(error).__name__)
         return
     if not answer.is_success:
         _log.error("webhook_failed", notification=event, installation_id=installation.id, status=answer.status_code)
+
+
+def _post(url: httpx.URL, body: Mapping[str, Any]) -> httpx.Response:
+    proxy = find_proxy(url)
+    return httpx.post(
+        url,
+        json=body,
+        timeout=_SECONDS,
+        proxy=proxy.proxy if proxy else None,
+        # The client would look for a proxy by rules of its own; certificates of the environment it is given.
+        trust_env=False,
+        verify=httpx.create_ssl_context(),
+    )

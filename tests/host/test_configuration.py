@@ -32,6 +32,10 @@ def test_sqlite_in_the_data_folder_is_the_default() -> None:
         ("RETENTION_DAYS", "0"),
         ("WEBHOOK_URL", "s3cret-value"),
         ("WEBHOOK_URL", "ftp://s3cret-value/"),
+        ("WEBHOOK_URL", "https://s3cret-value:99999/"),
+        ("WEBHOOK_URL", "https://\N{KELVIN SIGN}elvin.example/s3cret-value"),
+        ("WEBHOOK_URL", "https://\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}.example/s3cret-value"),
+        ("WEBHOOK_URL", "https://user:s3cret@a\N{ACCOUNT OF}.example/"),
         ("WORKER_LOST_SECONDS", "1"),
     ],
 )
@@ -44,6 +48,15 @@ def test_a_refused_setting_is_named_and_its_value_is_not(
         load_settings()
     assert "s3cret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("host", ["hooks.stra\xdfe.example", "hooks.M\xdcNCHEN.example", "alert_manager:9000", "[::1]"])
+def test_a_webhook_may_be_of_any_name_that_is_one(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of any script, those that only a container network knows, and addresses are taken as written."""
+    monkeypatch.setenv("OPENLANE_HOST_WEBHOOK_URL", f"http://{host}/s3cret")
+    address = load_settings().webhook_url
+    assert address is not None
+    assert address.get_secret_value() == f"http://{host}/s3cret"
 
 
 @pytest.mark.parametrize("text", ["listen_prot = 1\n", "api_token = s3cret\n", "\xff"])

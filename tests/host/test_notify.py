@@ -76,6 +76,51 @@ def test_a_webhook_that_does_not_answer_stops_nothing(
     assert not any("s3cret" in str(record.__dict__) for record in caplog.records)
 
 
+def test_a_webhook_on_this_machine_goes_to_no_proxy(
+    host: Host, server: Server, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address, which may carry a secret, reaches this machine and no proxy; one of elsewhere goes there."""
+    saved = connect_demo(host, server.url, token)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with listening(with_status(204)) as there, listening(with_status(502)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "::1,[::1],10.0.0.0/8,fe80::/10")
+        for address in (f"{there.url}s3cret", "http://hooks.example.test/s3cret"):
+            changed = host.settings.model_copy(update={"webhook_url": SecretStr(address)})
+            notify(replace(host, settings=changed), "needs_attention", saved, {})
+    assert [path for path, _, _ in there.told] == ["/s3cret"]
+    assert [path for path, _, _ in proxy.told] == ["http://hooks.example.test/s3cret"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("https_proxy", "nonsense://user:s3cret@h", "ProxySettingError"),
+        ("no_proxy", f"{'a' * 64}.example", "UnicodeError"),
+    ],
+)
+def test_a_webhook_that_cannot_be_asked_stops_nothing(
+    variable: str,
+    value: str,
+    error: str,
+    host: Host,
+    server: Server,
+    token: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy that cannot be used, and a name that DNS cannot be asked for, are logged, and the caller goes on."""
+    saved = connect_demo(host, server.url, token)
+    monkeypatch.setenv(variable, value)
+    address = SecretStr(f"https://{'a' * 64}.example/s3cret")
+    notify(
+        replace(host, settings=host.settings.model_copy(update={"webhook_url": address})), "needs_attention", saved, {}
+    )
+    (failed,) = [record for record in caplog.records if record.message == "webhook_failed"]
+    assert error in str(failed.__dict__)
+    assert not any("s3cret" in str(record.__dict__) for record in caplog.records if record.name == "openlane_authentik")
+
+
 @pytest.mark.parametrize("answer", ["redirect", "refusal", "failure", "nothing", "half", "no HTTP"])
 def test_a_run_ends_alike_whatever_the_webhook_answers(
     answer: str,
