@@ -59,12 +59,12 @@ def find_proxy(url: httpx.URL) -> NamedProxy | None:
     port = url.port or _DEFAULT_PORTS[url.scheme]
     if any(_is_excepted(entry, url.scheme, host, port) for entry in re.split(r"[\s,]+", settings.get("no", ""))):
         return None
-    variable = _variable(kind)
+    variable = _variable(kind, settings[kind])
     return NamedProxy(variable, _proxy(variable, settings[kind].strip()))
 
 
-def _variable(kind: str) -> str:
-    names = [name for name, value in os.environ.items() if value and name.lower() == f"{kind}_proxy"]
+def _variable(kind: str, value: str) -> str:
+    names = [name for name, there in os.environ.items() if there == value and name.lower() == f"{kind}_proxy"]
     # Small letters sort last, and count first.
     return max(names, default=f"the system's setting for {kind}")
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,11 +61,11 @@ def _recording(status: int) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
-def _ask(base_url: str) -> int | IntegrationError:
+def _ask(base_url: str, ca_file: Path | None = None) -> int | IntegrationError:
     """Ask as a run does; gives the status, or what is said of the failure."""
 
     async def ask() -> int | IntegrationError:
-        async with open_http(base_url, "token", connections=1) as http:
+        async with open_http(base_url, "token", connections=1, ca_file=ca_file) as http:
             try:
                 return (await http.get("core/users/")).status_code
             except httpx.HTTPError as error:
@@ -195,6 +198,7 @@ def test_no_entry_of_no_proxy_stops_a_start(exceptions: str, host: str) -> None:
         ({"HTTPS_PROXY": "http://other", "https_proxy": _PROXY}, "https_proxy"),
         ({"ALL_PROXY": "http://other", "HTTPS_PROXY": _PROXY}, "HTTPS_PROXY"),
         ({"HTTP_PROXY": "http://other", "ALL_PROXY": _PROXY}, "ALL_PROXY"),
+        ({"https_PROXY": "http://other", "HTTPS_PROXY": _PROXY}, "HTTPS_PROXY"),
         ({"all_proxy": "proxy.example.test:3128"}, "all_proxy"),
         ({"HTTP_PROXY": _PROXY}, None),
         ({"HTTPS_PROXY": ""}, None),
@@ -283,3 +287,38 @@ def test_no_netrc_takes_the_place_of_the_token(tmp_path: Path, monkeypatch: pyte
     with _recording(204) as (port, asked):
         assert _ask(f"http://127.0.0.1:{port}") == 204
     assert asked == ["GET /api/v3/core/users/ Bearer token"]
+
+
+def test_the_address_typed_is_asked_and_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with a sharp s is the one that the proxy, TLS (SNI and certificate) and ``Host`` carry: not that of ss."""
+    name = "auth.xn--strae-oqa.example"
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(trust)
+    seen: list[object] = []
+    trust.sni_callback = lambda _socket, asked, _trust: seen.append(asked)
+
+    def tunnel(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        seen.append(_head(connection)[0])
+        connection.sendall(b"HTTP/1.1 200 Go\r\n\r\n")
+        with trust.wrap_socket(connection, server_side=True) as encrypted:
+            seen.extend(line for line in _head(encrypted) if line.startswith(b"Host:"))
+            encrypted.sendall(b"HTTP/1.1 204 Nothing\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=tunnel, args=(listening,))
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        status = _ask(normalise_base_url("https://auth.stra\xdfe.example"), tmp_path / "ca.pem")
+        thread.join(10)
+    assert status == 204
+    assert seen == [f"CONNECT {name}:443 HTTP/1.1".encode(), name, f"Host: {name}".encode()]
+
+
+def _head(connection: socket.socket) -> list[bytes]:
+    head = b""
+    while b"\r\n\r\n" not in head and (part := connection.recv(4096)):
+        head += part
+    return head.split(b"\r\n")
