@@ -91,7 +91,10 @@ class Tokens:
             KeyError: the kind has no account, or no token of it was asked for yet.
         """
         username = f"it-{KINDS[kind].account or kind}"
-        return next(pk for pk in (token.user for token in self._held.values()) if self._is_named(pk, username))
+        for token in self._held.values():
+            if self._is_named(token.user, username):
+                return token.user
+        raise KeyError(kind)
 
     def permit(self, kind: str, *codenames: str) -> None:
         """Set the global permissions of a kind's role from now on; none of them takes all away.

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from openlane_authentik import DirectorySyncConfig, Schema, SyncResult, UserInput
+from openlane_authentik.errors import CredentialError
 from openlane_authentik.testing import Directory, FakeAuthentik, Pending
 from tests.support import KeepingSink, SimulatedClock, connect
 
@@ -184,11 +185,13 @@ class Chain:
         self.user_input = UserInput(filter_expr=rng.choice(filters), disable_group_sync=rng.random() < _WITHOUT_GROUPS)
         self.copy = Copy()
         self.checkpoint: bytes | None = None
-        self.fake.headers()
-        self.fake.headers("object_level")
+        for kind in ("viewer", "object_level"):
+            # No clock of the server ends it.
+            self.fake.token(kind, expiring=False)
         self.own = {self.fake.tokens.account(kind) for kind in ("viewer", "object_level")}
         self.backups = [self.directory.snapshot()]
         self.pending: list[Pending[object]] = []
+        self.disturbance = _Meanwhile([])
 
     def upheave(self) -> None:
         """Let something happen to the server between two syncs."""
@@ -224,16 +227,17 @@ class Chain:
         if rng.random() < _BY_REPLICA:
             self.fake.replica = self.directory.snapshot()
             self.fake.reads_replica = lambda request: first <= request.number < last
-            change = self.directory.update_user
-            change(rng.choice(sorted(self.own)), name=f"After the replica {rng.random()}")
+            self.directory.update_user(rng.choice(sorted(self.own)), name=f"After the replica {rng.random()}")
         else:
-            self.fake.before(first, lambda _: self.fake.narrow())
-            self.fake.before(last, lambda _: self.fake.widen())
+            self.disturbance = _Meanwhile([lambda _: self.fake.narrow(), lambda _: self.fake.widen()])
+            for request, change in zip((first, last), self.disturbance.changes, strict=True):
+                self.fake.before(request, change)
         return {user["uid"] for user in self.directory.users.values()}
 
     def calm(self) -> None:
-        """End what ``disturb`` began."""
+        """End what ``disturb`` began, or would have begun later."""
         self.fake.replica = None
+        self.disturbance.over = True
         self.fake.widen()
 
     async def step(self) -> str:
@@ -252,9 +256,14 @@ class Chain:
         kind = "object_level" if rng.random() < _NARROWED else "viewer"
         there = self.disturb() if (disturbed := rng.random() < _DISTURBED) else set()
         given = self.checkpoint if rng.random() < _REMEMBERED else None
-        result, sink = await _sync(fake, clock, self.user_input, given, kind)
-        during.over = True
-        if disturbed:
+        try:
+            result, sink = await _sync(fake, clock, self.user_input, given, kind)
+        except CredentialError as error:
+            # Sight lost for good while it is needed fails the run, and nothing of it counts.
+            assert disturbed, error  # noqa: PT017 - only then it may
+            return f"failed:{error.code}"
+        finally:
+            during.over = True
             self.calm()
         self.copy.apply(sink)
         self.checkpoint = result.checkpoint
