@@ -339,6 +339,24 @@ def test_a_lagging_replica_removes_nobody() -> None:
             assert new in world.directory.users
 
 
+def test_the_documented_miss_is_made_and_ends_with_a_full_sync() -> None:
+    """An edit stamped long before the newest stamp is missed between two rungs only, as docs/proof.md says."""
+    world = World(users=3000)
+    stamps = sorted((world.directory.users[pk]["last_updated"], pk) for pk in people(world))
+    old, pk = stamps[5]
+    checkpoint = world.proven()
+    # Within the hindmost rung, and across it.
+    for stamp, seen in ((stamps[40][0], False), (stamps[2700][0], True)):
+        world.directory.update_user(pk, name=f"Stamped {stamp}", last_updated=stamp)
+        assert stamp > old
+        result = world.sync(checkpoint)
+        assert (result.run.mode, result.run.exit_code) == ("delta", 0)
+        assert (pk in changed(world)) is seen
+    world.directory.update_user(pk, name="Again", last_updated=stamps[41][0])
+    world.sync(checkpoint, config=DirectorySyncConfig(full_sync_interval_seconds=0))
+    assert pk in changed(world)
+
+
 def test_now_is_told_by_nobody() -> None:
     """A machine whose clock is years off syncs by deltas all the same: no clock of this machine is evidence."""
     world = World(users=300)
