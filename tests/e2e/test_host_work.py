@@ -1,8 +1,10 @@
 """``openlane-authentik host sync``, ``worker`` and ``serve``: what runs, what ends it, and what takes it over."""
 
 import json
+import re
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +173,19 @@ def test_a_worker_that_is_stopped_gives_its_run_back(desk: Desk) -> None:
     assert desk.await_run(1, "PENDING")["attempt"] == 2
     desk.fake.clear_faults()
     assert "=> run 1 COMPLETED, attempt 2" in desk.run("sync", "Main").stdout
+
+
+@pytest.mark.parametrize("command", ["worker", "serve"])
+def test_one_thread_takes_all_signals_that_end_a_service(desk: Desk, command: str) -> None:
+    """SIGTERM and SIGINT are blocked in every thread but the one that waits for them, so that none is swallowed."""
+    desk.connect("--name", "Main")
+    both = 1 << signal.SIGTERM - 1 | 1 << signal.SIGINT - 1
+    with desk.running(command, OPENLANE_HOST_LISTEN_PORT="0") as service:
+        desk.await_run(1, "COMPLETED")
+        statuses = [(task / "status").read_text() for task in Path(f"/proc/{service.pid}/task").iterdir()]
+    masks = [int(re.findall(r"^SigBlk:\s*(\w+)$", status, re.MULTILINE)[0], 16) for status in statuses]
+    assert sorted(mask & both for mask in masks) == [0] + [both] * (len(masks) - 1)
+    assert service.returncode == 0
 
 
 def test_key_and_tables_are_looked_after(desk: Desk) -> None:

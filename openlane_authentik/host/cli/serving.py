@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from openlane_authentik.host import sync
 from openlane_authentik.host.cli.opening import opened_host
@@ -14,6 +15,7 @@ from openlane_authentik.host.web.server import listen, make_server
 from openlane_authentik.log import get_logger
 from openlane_authentik.terminal import open_console
 
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _log = get_logger()
 
 
@@ -41,10 +43,14 @@ def serve_host(*, with_worker: bool) -> None:
                 server.run(sockets=[listener])
 
             def end() -> None:
-                # Told before the server listens to signals itself, it would not know.
                 server.should_exit = True
 
-            _run(engine, serve, end)
+            def hurry() -> None:
+                server.force_exit = True
+                if engine is not None:
+                    engine.hurry()
+
+            run_until_told(engine, serve, end=end, hurry=hurry)
 
 
 def work() -> None:
@@ -55,35 +61,33 @@ def work() -> None:
     """
     with opened_host(service=True) as host:
         ended = threading.Event()
-
-        def serve() -> None:
-            ended.wait()
-
-        _run(Engine(host, sync.execute), serve, ended.set)
+        engine = Engine(host, sync.execute)
+        run_until_told(engine, ended.wait, end=ended.set, hurry=engine.hurry)
 
 
-def _run(engine: Engine | None, serve: Callable[[], None], end: Callable[[], None]) -> None:
-    """Run both until a signal; a first one lets runs end within a time, a second gives them back at once."""
-    told: list[int] = []
+def run_until_told(
+    engine: Engine | None, serve: Callable[[], object], *, end: Callable[[], None], hurry: Callable[[], None]
+) -> None:
+    """Run both until a signal; a first one lets runs end within a time, a second gives them back at once.
 
-    def tell(number: int, _frame: object) -> None:
-        # Counted at one stroke, as the second may come while the first is being handled.
-        told.append(number)
-        if len(told) == 1:
-            end()
-        elif engine is not None:
-            engine.hurry()
+    From here on this process is ended by nothing else: SIGTERM and SIGINT stay blocked in it.
+    """
+    # Blocked here before any thread is started, they are so in every thread. Else the kernel may hand a second signal
+    # to another thread, which takes the first one too, and this thread sleeps on in a lock: a handler would not run.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    threading.Thread(target=_listen, args=(end, hurry), name="openlane-signals", daemon=True).start()
+    if engine is not None:
+        engine.start()
+    serve()
+    if engine is not None:
+        engine.stop()
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        if engine is not None:
-            engine.start()
-        serve()
-        if engine is not None:
-            engine.stop()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+def _listen(end: Callable[[], None], hurry: Callable[[], None]) -> None:
+    signal.sigwait(_ENDING)
+    end()
+    signal.sigwait(_ENDING)
+    hurry()
 
 
 def _tell(address: str, token_place: str, new_token: str | None) -> None:
