@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from openlane_authentik.host.cli.serving import run_until_told
@@ -83,6 +84,8 @@ def _tell(moments: list[str]) -> list[object]:
     try:
         for line in ours.makefile():
             happened.append(line.strip())
+            if happened[-1] == "serving":
+                _await_sleep(pid)
             for number, moment in zip(_SIGNALS, moments, strict=True):
                 if moment == happened[-1]:
                     os.kill(pid, number)
@@ -93,6 +96,13 @@ def _tell(moments: list[str]) -> list[object]:
         os.kill(pid, signal.SIGKILL)
     ours.close()
     return [*happened, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
+
+
+def _await_sleep(pid: int) -> None:
+    """Wait until the main thread of a process sleeps: it was never woken between two looks at it."""
+    seen = ""
+    while seen != (seen := Path(f"/proc/{pid}/task/{pid}/status").read_text()) or "State:\tS" not in seen:
+        time.sleep(0.02)
 
 
 def main() -> None:
