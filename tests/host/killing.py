@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault, serve
 from tests.host.running import wait_until
+from tests.processes import bound
 
 ROOT: Final = Path(__file__).parents[2]
 USERS: Final = 60
@@ -107,7 +108,7 @@ class Workers:
         self._left: set[int] = set()
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.host.doomed_worker"]
+        command = bound([sys.executable, "-m", "tests.host.doomed_worker"])
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 

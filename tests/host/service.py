@@ -15,6 +15,7 @@ from openlane_authentik.testing import Server
 from tests.e2e.command import COMMAND, environment, no_traceback
 from tests.host.running import wait_until
 from tests.host.support import AUTHENTIK, ORGANISATION
+from tests.processes import bound
 
 ENDED: Final = ("COMPLETED", "FAILED")
 _END_SECONDS: Final = 60
@@ -118,7 +119,7 @@ def serving(
     begin = log.stat().st_size if log.exists() else 0
     with log.open("ab") as said:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=dict(env), cwd=log.parent
+            bound(command), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=dict(env), cwd=log.parent
         )
     try:
         address = _await_address(process, log, begin)

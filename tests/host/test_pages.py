@@ -36,12 +36,18 @@ def web(host: Host) -> Iterator[Web]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Run the system's Chromium."""
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patched:
+        # Its profile goes with the files of the tests, also when the run is killed.
+        patched.setenv("TMPDIR", str(tmp_path_factory.mktemp("chromium")))
+        playwright = sync_playwright().start()
+    try:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
+    finally:
+        playwright.stop()
 
 
 @pytest.fixture

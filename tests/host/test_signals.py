@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import bound
+
 _MOMENTS = ("starting", "serving", "stopping")
 _ENDED_WELL = ["starting", "serving", "stopping", "hurried", 0]
 
@@ -22,7 +24,7 @@ def test_no_signal_is_missed(first: str, second: str) -> None:
     rounds = 30 if first == second == "serving" else 3
     lines = f"{json.dumps([first, second])}\n" * rounds
     told = subprocess.run(
-        [sys.executable, "-m", "tests.host.told_process"],
+        bound([sys.executable, "-m", "tests.host.told_process"]),
         cwd=Path(__file__).parents[2],
         input=lines,
         capture_output=True,

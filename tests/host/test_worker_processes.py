@@ -20,6 +20,7 @@ from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.database.tables import installation, run_attempt, sync_run, worker
 from openlane_authentik.host.host import Host, open_host
 from tests.host.running import add_installation, look_at, look_up, wait_until
+from tests.processes import bound
 
 SQLITE_ONLY = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 POSTGRESQL_ONLY = pytest.mark.parametrize("make_database", ["postgresql"], indirect=True)
@@ -61,7 +62,7 @@ def start_worker(host: Host, records: Path) -> Iterator[StartWorker]:
             "hold": str(hold) if hold else None,
         }
         command = [sys.executable, "-m", "tests.host.worker_process", json.dumps(given)]
-        processes.append(subprocess.Popen(command, cwd=ROOT))
+        processes.append(subprocess.Popen(bound(command), cwd=ROOT))
         return processes[-1]
 
     yield start

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from openlane_authentik.host.cli.serving import run_until_told
+from tests.processes import bind
 
 if TYPE_CHECKING:
     from openlane_authentik.host.scheduling.engine import Engine
@@ -73,6 +74,7 @@ def _tell(moments: list[str]) -> list[object]:
     if not pid:
         status = 70
         try:
+            bind()
             ours.close()
             _run(theirs)
             status = 0

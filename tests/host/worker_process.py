@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -65,8 +64,7 @@ class Runner:
 def main() -> int:
     """Work until told to end; 75 when another worker is on this database."""
     given = json.loads(sys.argv[1])
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     host = open_host(HostSettings(**given["settings"]))
     try:
         engine = Engine(host, Runner(given["records"], given["seconds"], given["hold"]).execute)
@@ -74,7 +72,7 @@ def main() -> int:
             engine.start()
         except HostBusyError as error:
             return error.exit_code
-        ended.wait()
+        signal.sigwait({signal.SIGTERM})
         engine.stop(grace_seconds=0.1)
     finally:
         host.close()
