@@ -7,13 +7,14 @@ A run's way, from the moment it is due to the moment it is seen:
                     engine: that worker works, says that it lives, stops what is no longer its own
     sync            claims the run, opens the credential (vault), collects (contract: the integration)
     store/staging   holds what the integration emits, seen by nobody
-    store/take_over one transaction: who is no more (store/endings), whether an operator must look (store/breaker),
-                    the change log and the episodes (store/changes), the ledger, the schedule
+    store/take_over one transaction: who is there under another id (store/successions), who is no more (store/endings),
+                    whether an operator must look (store/breaker), the change log and the episodes (store/changes,
+                    store/continuing), the ledger, the schedule
 
 Around it:
 
     installations/  what is connected: save after a health check, primary, disconnect
-    attention       the operator's word on removals
+    attention       the operator's word on removals and replaced accounts
     store/lists, history, export   what is read: now, or as of any past run
     web/, cli/      the API, the pages, the command
     database/       SQLite or PostgreSQL, the same statements on both

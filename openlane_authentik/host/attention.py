@@ -1,5 +1,6 @@
-"""What an operator is asked: whether the records that a run would remove are really no more."""
+"""What an operator is asked: whether the records that a run would remove are really no more, or really replaced."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -23,10 +24,10 @@ class Attention(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A question to an operator.
 
     Attributes:
-        run_id: The run that would have removed the records.
+        run_id: The run that would have removed, or replaced, the records.
         status: ``open``, ``confirmed``, ``dismissed``, ``superseded`` by a newer list, ``resolved`` by a run that did
             not ask again, or ``applied``.
-        counts: By schema ``{present, removed, tripped}``.
+        counts: By schema ``{present, removed, replaced, tripped}``.
         message: The question in a sentence.
     """
 
@@ -39,14 +40,28 @@ class Attention(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     created_at: str
     decided_at: str | None
 
+    @property
+    def records(self) -> int:
+        """How many records it lists."""
+        return sum(count["removed"] + count["replaced"] for count in self.counts.values())
+
 
 class Candidate(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A record that would be removed."""
+    """A record that would be removed, or replaced.
+
+    Attributes:
+        schema, external_id, group_id: Which.
+        display_name: As it is now.
+        kind: ``removed`` or ``replaced``.
+        successor: Of ``replaced``, the account's id from then on.
+    """
 
     schema: str
     external_id: str
     group_id: str | None
     display_name: str | None
+    kind: str
+    successor: str | None
 
 
 def list_attention(host: Host, installation_id: str, *, status: str | None = OPEN) -> list[Attention]:
@@ -71,7 +86,7 @@ def list_candidates(
     with reading(host.database) as held:
         _find(held, installation_id, attention_id)
         rows = held.execute(
-            sa.select(listed.schema, listed.external_id, listed.group_id)
+            sa.select(listed.schema, listed.external_id, listed.group_id, listed.kind, listed.successor)
             .where(listed.attention_id == attention_id)
             .order_by(listed.schema, listed.external_id, listed.group_id)
             .offset(offset)
@@ -91,15 +106,18 @@ def list_candidates(
             external_id=row.external_id,
             group_id=row.group_id or None,
             display_name=names.get((row.schema, row.external_id)),
+            kind=row.kind,
+            successor=row.successor,
         )
         for row in rows
     ]
 
 
 def confirm(host: Host, installation_id: str, attention_id: str) -> Attention:
-    """Say that exactly the listed records are no more: the next run that proves it again removes them.
+    """Say that exactly the listed records are no more, or replaced: the next run that proves it again ends them so.
 
-    That run is asked for at once. Whatever it would remove beside the list counts against the limits as ever.
+    That run is asked for at once. Whatever it would end beside the list, or otherwise, counts against the limits as
+    ever.
 
     Raises:
         UnknownRecordError: There is no such question.
@@ -113,7 +131,7 @@ def confirm(host: Host, installation_id: str, attention_id: str) -> Attention:
 
 
 def dismiss(host: Host, installation_id: str, attention_id: str) -> Attention:
-    """Say that the listed records are not to be removed; a later run that finds them missing asks again.
+    """Say that the listed records are not to be ended; a later run that finds them missing asks again.
 
     Raises:
         UnknownRecordError, ConflictError: See ``confirm``.
@@ -150,15 +168,28 @@ def _find(held: sa.Connection, installation_id: str, attention_id: str) -> Any:
 
 
 def _view(row: Any) -> Attention:
-    words = {"DirectoryAccount": "accounts", "DirectoryGroup": "groups", "DirectoryMembership": "memberships"}
-    parts = [f"{count['removed']} of {count['present']} {words[name]}" for name, count in row.counts.items()]
     return Attention(
         id=row.id,
         installation_id=row.installation_id,
         run_id=row.run_id,
         status=row.status,
         counts=row.counts,
-        message=f"needs attention: {', '.join(parts)} would be removed",
+        message=f"needs attention: {'; '.join(_parts(row.counts))}",
         created_at=row.created_at,
         decided_at=row.decided_at,
     )
+
+
+def _parts(counts: dict[str, Any]) -> Iterator[str]:
+    words = {"DirectoryAccount": "accounts", "DirectoryGroup": "groups", "DirectoryMembership": "memberships"}
+    replaced = [f"{count['replaced']:,} {words[name]}" for name, count in counts.items() if count["replaced"]]
+    if replaced:
+        told = "come back under another identifier: the directory was restored or upgraded"
+        yield f"{', '.join(replaced)} {told}"
+    removed = [
+        f"{count['removed']:,} of {count['present']:,} {words[name]}"
+        for name, count in counts.items()
+        if count["removed"]
+    ]
+    if removed:
+        yield f"{', '.join(removed)} would be removed"

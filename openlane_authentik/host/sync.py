@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from openlane_authentik.errors import DeadlineError, IntegrationError
 from openlane_authentik.host import runs
+from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
 from openlane_authentik.host.host import Host
@@ -105,9 +106,11 @@ def _fail(host: Host, claimed: ClaimedRun, error: IntegrationError) -> None:
 
 
 def _ask(host: Host, claimed: ClaimedRun) -> None:
-    reason = {
-        "code": "removals_need_attention",
-        "message": "a run would remove more than this installation's limits; nothing was removed",
-        "remedy": "Look at the list of the installation, and confirm or dismiss it.",
-    }
-    notify(host, "installation_needs_attention", get_installation(host, claimed.installation_id), reason)
+    for asked in list_attention(host, claimed.installation_id):
+        replaced = any(count["replaced"] for count in asked.counts.values())
+        reason = {
+            "code": "replacements_need_attention" if replaced else "removals_need_attention",
+            "message": f"{asked.message}; nothing of it was taken over",
+            "remedy": "Look at the list of the installation, and confirm or dismiss it.",
+        }
+        notify(host, "installation_needs_attention", get_installation(host, claimed.installation_id), reason)

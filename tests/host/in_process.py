@@ -117,16 +117,21 @@ def kinds_of(changes: list[Change]) -> dict[tuple[str, str, str], str]:
 def replay(records: Records, changes: list[Change]) -> Records:
     """Carry out lines of the change log on a directory, as somebody would who has nothing else."""
     result = {schema: dict(there) for schema, there in records.items()}
+    replaced: Records = {schema: {} for schema in Schema}
     for line in changes:
         schema, key = Schema(line.schema), (line.external_id, line.group_id or "")
         there = result[schema]
         before = None if line.before is None else stable(schema, msgspec.json.decode(line.before))
-        assert there.get(key) == before, f"{line.kind} of {key}: was {there.get(key)}, the log says {before}"
+        succeeded = line.kind == "succeeded"
+        was = replaced[schema].get((line.predecessor or "", key[1])) if succeeded else there.get(key)
+        assert was == before, f"{line.kind} of {key}: was {was}, the log says {before}"
         if line.after is None:
-            assert line.kind in {"removed", "left_scope"}
-            del there[key]
+            assert line.kind in {"removed", "replaced", "left_scope"}
+            ended = there.pop(key)
+            if line.kind == "replaced":
+                replaced[schema][key] = ended
         else:
-            assert line.kind in ({"added", "returned"} if before is None else {"changed"})
+            assert line.kind in ({"added", "returned"} if before is None else {"changed", "succeeded"})
             there[key] = stable(schema, msgspec.json.decode(line.after))
     return result
 

@@ -48,6 +48,7 @@ class Script:
         reasons: By schema what stands against its proof.
         failed: By schema how many records failed.
         removed: What a delta says of accounts; the accounts are then those that changed.
+        told: What a full set says of accounts.
         lost: By schema how many records are counted and not handed over.
         extra: Envelopes handed over and counted besides.
         checkpoint: What the run gives, when every set is proven.
@@ -66,6 +67,7 @@ class Script:
     reasons: dict[Schema, list[str]] = field(default_factory=dict)
     failed: dict[Schema, int] = field(default_factory=dict)
     removed: list[Removed] | None = None
+    told: list[Removed] | None = None
     lost: dict[Schema, int] = field(default_factory=dict)
     extra: list[Envelope] = field(default_factory=list)
     checkpoint: bytes | None = b"here"
@@ -134,7 +136,7 @@ class Script:
                 scope="scope",
                 evidence={"method": "script"},
                 delta=delta,
-                removed=self.removed if delta else None,
+                removed=self.removed if delta else self.told if schema is Schema.ACCOUNT else None,
             )
         )
 
@@ -189,6 +191,13 @@ class Script:
         for uid in uids:
             del self.accounts[uid]
         self.memberships = {pair for pair in self.memberships if pair[0] not in uids}
+
+    def replace(self, successors: Mapping[str, str], **fields: Any) -> list[Removed]:
+        """Give accounts other ids, and fields; gives what a run tells of it that knew them before."""
+        for old, new in successors.items():
+            self.accounts[new] = {**self.accounts.pop(old), **fields}
+        self.memberships = {(successors.get(uid, uid), group) for uid, group in self.memberships}
+        return [Removed(resource=old, evidence="replaced", successor=new) for old, new in successors.items()]
 
 
 def account(external_id: str, **fields: Any) -> Envelope:

@@ -87,7 +87,8 @@ def connect(
         float | None, typer.Option(help="Removals above this part of a set need a person.  [default: 0.2]")
     ] = None,
     breaker_least: Annotated[
-        int | None, typer.Option(help="So many removals at least, to need a person.  [default: 10]")
+        int | None,
+        typer.Option(help="So many removals, or replaced accounts, at least, to need a person.  [default: 10]"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -150,9 +151,14 @@ def changes(
     installation: Installation,
     number: Annotated[int | None, typer.Argument(help="Only what this run saw.")] = None,
     *,
-    record: Annotated[str | None, typer.Option(help="Only this account's or group's: its external id.")] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Only this account's or group's: its external id; an account's with those before."),
+    ] = None,
     search: Annotated[str, typer.Option(help="A part of a name, e-mail address or id.")] = "",
-    kind: Annotated[str | None, typer.Option(help="added, changed, returned, removed or left_scope.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="added, changed, returned, succeeded, removed, replaced or left_scope.")
+    ] = None,
     after: Annotated[str | None, typer.Option(help="Where the page before said that there is more.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, the oldest first.", min=1, max=1000)] = 100,
     as_json: Json = False,
@@ -181,11 +187,13 @@ def export(
 def attention(
     installation: Installation,
     *,
-    confirm: Annotated[str | None, typer.Option(help="Id of a list: exactly these records are no more.")] = None,
-    dismiss: Annotated[str | None, typer.Option(help="Id of a list: nothing of it is to be removed.")] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help="Id of a list: exactly these records are no more, or replaced.")
+    ] = None,
+    dismiss: Annotated[str | None, typer.Option(help="Id of a list: nothing of it is to be ended.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show which removals wait for somebody to look at them, and decide."""
+    """Show which removals and replaced accounts wait for somebody to look at them, and decide."""
     from openlane_authentik.host.cli.deciding import decide, show_attention
 
     if confirm is not None and dismiss is not None:

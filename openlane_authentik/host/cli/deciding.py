@@ -1,4 +1,4 @@
-"""What only a person decides: which removals are real, and that an installation ends."""
+"""What only a person decides: which records are really no more or replaced, and that an installation ends."""
 
 from openlane_authentik.host.attention import Attention, Candidate, confirm, dismiss, list_attention, list_candidates
 from openlane_authentik.host.cli.opening import find_installation, opened_host
@@ -31,8 +31,12 @@ def show_attention(meant: str, *, as_json: bool) -> None:
             say(console, f"{question.id}: {question.message}", style="bold")
             for record in records:
                 where = f" in {record.group_id}" if record.group_id else ""
-                say(console, f"  {record.schema} {record.external_id}{where}  {record.display_name or ''}".rstrip())
-            say(console, f"  --confirm {question.id} removes exactly these; --dismiss {question.id} keeps them")
+                then = f" is now {record.successor}" if record.successor else ""
+                say(
+                    console,
+                    f"  {record.schema} {record.external_id}{where}{then}  {record.display_name or ''}".rstrip(),
+                )
+            say(console, f"  --confirm {question.id} ends exactly these so; --dismiss {question.id} keeps them")
     if as_json:
         print_json(listed)
     elif not listed:
@@ -52,9 +56,9 @@ def decide(meant: str, attention_id: str, *, confirmed: bool, as_json: bool) -> 
     if as_json:
         print_json(decided)
     elif confirmed:
-        say(open_console(stderr=False), "Confirmed: a run was asked for, which removes exactly what it proves again.")
+        say(open_console(stderr=False), "Confirmed: a run was asked for, which ends exactly what it proves again.")
     else:
-        say(open_console(stderr=False), "Dismissed: nothing is removed; a later run that misses them asks again.")
+        say(open_console(stderr=False), "Dismissed: nothing is ended; a later run that misses them asks again.")
 
 
 def end_installation(meant: str, *, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from openlane_authentik.host.store.lists import Change
 _MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
 _KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
 _SHORT_ID: Final = 8
-_COUNTED: Final = ("emitted", "added", "changed", "returned", "removed", "leftScope")
+_COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "removed", "replaced", "leftScope")
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -101,7 +101,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
 def sets_table(run: Run) -> Table:
     """Show what a run received and changed, by schema."""
     table = Table("set", box=None, padding=(0, 1), pad_edge=False)
-    for title in ("records", "added", "changed", "returned", "removed", "left scope"):
+    for title in ("records", "gone", "added", "changed", "returned", "removed", "replaced", "left scope"):
         table.add_column(title, justify="right")
     table.add_column("complete")
     for schema, counts in (run.counts or {}).items():
@@ -125,7 +125,7 @@ def tell_run(console: Console, run: Run) -> None:
 
 
 def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = True) -> Table:
-    """Show lines of the change log: what happened to whom, in which fields, and which run saw it."""
+    """Show lines of the change log: what happened to whom, in which fields, under which id, and which run saw it."""
     table = _table("run", *(["seen (UTC)"] if with_time else []), "change", "what", "who", "fields")
     for change in changes:
         table.add_row(
@@ -134,7 +134,7 @@ def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = 
             change.kind,
             _KINDS[change.schema],
             Text(names.of(change)),
-            Text(", ".join(change.fields or ())),
+            Text(_told(change)),
         )
     return table
 
@@ -142,6 +142,13 @@ def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = 
 def moment(text: str | None) -> str:
     """Show a stored moment to the second."""
     return text[:19].replace("T", " ") if text else "-"
+
+
+def _told(change: Change) -> str:
+    """Tell the account's other id, and which fields differ."""
+    if change.successor:
+        return f"now {change.successor}"
+    return ", ".join([*([f"was {change.predecessor}"] if change.predecessor else []), *(change.fields or ())])
 
 
 def _table(*titles: str) -> Table:

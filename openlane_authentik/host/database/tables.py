@@ -101,7 +101,8 @@ sync_run: Final = sa.Table(
     # Records received, and rows of the change log written.
     sa.Column("full_count", sa.Integer, nullable=True),
     sa.Column("delta_count", sa.Integer, nullable=True),
-    # By schema: {read, emitted, filtered, failed, added, changed, returned, removed, leftScope, confirmed}.
+    # By schema: {read, emitted, filtered, failed, gone, withheld, added, changed, returned, succeeded, removed,
+    # replaced, leftScope, confirmed}.
     sa.Column("counts", sa.JSON, nullable=True),
     # By schema: {snapshotComplete, delta, reasons, evidence, failedBy, filteredBy}; retention empties it.
     sa.Column("sets", sa.JSON, nullable=True),
@@ -140,11 +141,11 @@ worker: Final = sa.Table(
     _moment("beat_at", nullable=False),
 )
 
-_PRESENT: Final = sa.text("removed_at IS NULL AND left_scope_at IS NULL")
+_PRESENT: Final = sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL")
 
 
 def _episodes(name: str, keys: tuple[str, ...], *shown: sa.Column[str]) -> sa.Table:
-    """Give a table of episodes: from when a record was first seen until it was removed or left the scope."""
+    """Give a table of episodes: from when a record was first seen until it was removed, replaced or left the scope."""
     return sa.Table(
         name,
         metadata,
@@ -157,9 +158,12 @@ def _episodes(name: str, keys: tuple[str, ...], *shown: sa.Column[str]) -> sa.Ta
         # The mapped record without what has a column of its own, and the moments that every run moves.
         sa.Column("record", sa.Text, nullable=False),
         *shown,
+        # Of a successor that of the account, or membership, that it replaced.
         _moment("first_seen_at", nullable=False),
         _moment("last_seen_at", nullable=False),
         _moment("removed_at"),
+        # The same person, or the same membership of theirs, is there under the account's successor.
+        _moment("replaced_at"),
         _moment("left_scope_at"),
         sa.Column("last_confirmed_run_id", sa.String(32), nullable=False),
         sa.UniqueConstraint("installation_id", *keys, "episode"),
@@ -183,6 +187,8 @@ account: Final = _episodes(
     sa.Column("profile", sa.Text, nullable=False),
     sa.Column("search", Name, nullable=False),
     _moment("last_login_at"),
+    # The id under which the same person was there before.
+    sa.Column("predecessor", Name, nullable=True),
 )
 group: Final = _episodes(
     "directory_group",
@@ -203,8 +209,11 @@ change: Final = sa.Table(
     # The account's or the group's; of a membership the account's, and the group's beside it, else "".
     sa.Column("external_id", Name, nullable=False),
     sa.Column("group_id", Name, nullable=False),
-    # added, changed, returned, removed, left_scope.
+    # added, changed, returned, succeeded, removed, replaced, left_scope.
     sa.Column("kind", sa.String(10), nullable=False),
+    # Of succeeded the account's id before; of replaced, or left_scope under another id, its id from then on.
+    sa.Column("predecessor", Name, nullable=True),
+    sa.Column("successor", Name, nullable=True),
     # Of a changed record, which of its fields.
     sa.Column("fields", sa.JSON, nullable=True),
     sa.Column("before", sa.Text, nullable=True),
@@ -224,7 +233,7 @@ attention: Final = sa.Table(
     sa.Column("run_id", sa.ForeignKey("sync_run.id"), nullable=False),
     # open, confirmed, dismissed, superseded by a newer list, resolved by a run that did not ask again.
     sa.Column("status", sa.String(10), nullable=False),
-    # By schema: {present, removed, tripped}.
+    # By schema: {present, removed, replaced, tripped}.
     sa.Column("counts", sa.JSON, nullable=False),
     _moment("created_at", nullable=False),
     _moment("decided_at"),
@@ -238,6 +247,18 @@ attention_record: Final = sa.Table(
     sa.Column("schema", Name, primary_key=True),
     sa.Column("external_id", Name, primary_key=True),
     sa.Column("group_id", Name, primary_key=True),
+    # removed, or replaced by the successor.
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("successor", Name, nullable=True),
+)
+
+# What a run told of accounts that are there under another id, and could not carry out yet.
+pending_replacement: Final = sa.Table(
+    "pending_replacement",
+    metadata,
+    sa.Column("installation_id", sa.ForeignKey("installation.id"), primary_key=True),
+    sa.Column("external_id", Name, primary_key=True),
+    sa.Column("successor", Name, nullable=False),
 )
 
 # One row a name: what only this database knows, such as the vault's proof of its key.

@@ -48,7 +48,8 @@ class SaveRequest:
         config: The options of its syncs, as a whole.
         frequency_seconds: Seconds from run to run; None for the adaptive rule.
         timeout_seconds: After how long a run ends, proving nothing.
-        breaker_share, breaker_least: Above which part of a set, and how many at least, removals need a person.
+        breaker_share, breaker_least: Above which part of a set, and how many at least, removals and replaced accounts
+            need a person.
     """
 
     organisation: str

@@ -32,7 +32,8 @@ class Installation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         health: Of the last health check: ``status``, ``exitCode`` and ``checks``.
         frequency_seconds: None is the adaptive rule, which stands at ``interval_seconds``.
         next_run_at: None when nothing is scheduled.
-        breaker_share, breaker_least: Above which part of a set, and how many at least, removals need a person.
+        breaker_share, breaker_least: Above which part of a set, and how many at least, removals and replaced accounts
+            need a person.
     """
 
     id: str

@@ -1,4 +1,9 @@
-"""The circuit breaker: a run that would remove too much removes nothing until an operator has looked at the list."""
+"""The circuit breaker: a run that would end too much ends nothing until an operator has looked at the list.
+
+What is asked about are the records that would be removed, and those that would be replaced, as all are after a restore
+or an upgrade of the directory. Until the operator has confirmed the list each of them stays as it was, and each
+successor is withheld: see ``successions``.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -11,7 +16,8 @@ import sqlalchemy as sa
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import attention, attention_record
 from openlane_authentik.host.store.endings import REMOVED
-from openlane_authentik.host.store.kinds import KINDS, ending
+from openlane_authentik.host.store.kinds import ACCOUNTS, KINDS, Kind, ending
+from openlane_authentik.host.store.successions import REPLACED
 
 OPEN: Final = "open"
 CONFIRMED: Final = "confirmed"
@@ -19,11 +25,13 @@ DISMISSED: Final = "dismissed"
 _SUPERSEDED: Final = "superseded"
 _RESOLVED: Final = "resolved"
 _APPLIED: Final = "applied"
+# Who leaves the scope was seen to be there, which needs nobody's word.
+_ASKED_ABOUT: Final = ending.c.kind.in_((REMOVED, REPLACED))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may remove of each schema unasked.
+    """What a run may remove of each schema unasked, and how many accounts it may replace.
 
     Attributes:
         share: So much of what is present, from 0 to 1.
@@ -37,7 +45,9 @@ class Limits:
 def check_removals(
     held: sa.Connection, installation_id: str, limits: Limits, left: Mapping[Schema, int]
 ) -> dict[str, Any] | None:
-    """Count what would be removed without an operator having confirmed it.
+    """Count what would be removed, or replaced, without an operator having confirmed it.
+
+    Replaced memberships are counted, and never too many: they are those of the accounts, and nobody loses them.
 
     Args:
         held: Within the transaction that takes the run over.
@@ -46,27 +56,26 @@ def check_removals(
         left: How many records of each schema there would be after the run.
 
     Returns:
-        By schema ``{present, removed, tripped}`` when any schema trips, else None.
+        By schema ``{present, removed, replaced, tripped}`` when any schema trips, else None.
     """
-    confirmed = _named_in(installation_id, CONFIRMED)
     counts = {}
     for schema, kind in KINDS.items():
-        would_go = sa.select(sa.func.count()).where(ending.c.schema == schema.value, ending.c.kind == REMOVED)
-        removed = held.scalar(would_go) or 0
-        unconfirmed = held.scalar(would_go.where(~confirmed)) or 0
-        if not removed:
+        removed, removed_unasked = _would_go(held, installation_id, kind, REMOVED)
+        replaced, replaced_unasked = _would_go(held, installation_id, kind, REPLACED)
+        if not removed + replaced:
             continue
         present = held.scalar(sa.select(sa.func.count()).select_from(kind.table).where(kind.present(installation_id)))
         # As it was written down: 0.29 as a float is a little less.
         most = Fraction(str(limits.share)) * (present or 0)
-        too_many = unconfirmed >= limits.least and unconfirmed > most
-        tripped = too_many or (unconfirmed > 0 and left[schema] == 0)
-        counts[schema.value] = {"present": present, "removed": removed, "tripped": tripped}
+        unasked = max(removed_unasked, replaced_unasked if kind is ACCOUNTS else 0)
+        too_many = unasked >= limits.least and unasked > most
+        tripped = too_many or (removed_unasked > 0 and left[schema] == 0)
+        counts[schema.value] = {"present": present, "removed": removed, "replaced": replaced, "tripped": tripped}
     return counts if any(count["tripped"] for count in counts.values()) else None
 
 
 def raise_attention(held: sa.Connection, installation_id: str, run_id: str, counts: dict[str, Any], now: str) -> bool:
-    """Ask an operator about the removals that this run would make, and make none of them.
+    """Ask an operator about what this run would remove and replace, and end nothing.
 
     An open question for the very same records stays as it is; any other is superseded.
 
@@ -91,10 +100,15 @@ def raise_attention(held: sa.Connection, installation_id: str, run_id: str, coun
         columns = ending.c
         held.execute(
             sa.insert(attention_record).from_select(
-                ["attention_id", "schema", "external_id", "group_id"],
-                sa.select(sa.literal(attention_id), columns.schema, columns.external_id, columns.group_id).where(
-                    columns.kind == REMOVED
-                ),
+                ["attention_id", "schema", "external_id", "group_id", "kind", "successor"],
+                sa.select(
+                    sa.literal(attention_id),
+                    columns.schema,
+                    columns.external_id,
+                    columns.group_id,
+                    columns.kind,
+                    columns.successor,
+                ).where(_ASKED_ABOUT),
             )
         )
     held.execute(sa.delete(ending))
@@ -122,6 +136,15 @@ def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now
         _decide(held, installation_id, (before,), after, now, ~unsettled)
 
 
+def _would_go(held: sa.Connection, installation_id: str, kind: Kind, how: str) -> tuple[int, int]:
+    """Count what would end so, and how much of it no operator has confirmed."""
+    would_go = sa.select(sa.func.count()).where(ending.c.schema == kind.schema.value, ending.c.kind == how)
+    whole = held.scalar(would_go) or 0
+    if not whole:
+        return 0, 0
+    return whole, held.scalar(would_go.where(~_named_in(installation_id, CONFIRMED))) or 0
+
+
 def _open_question_for_the_same(held: sa.Connection, installation_id: str) -> str | None:
     found: str | None = held.scalar(
         sa.select(attention.c.id).where(attention.c.installation_id == installation_id, attention.c.status == OPEN)
@@ -129,7 +152,7 @@ def _open_question_for_the_same(held: sa.Connection, installation_id: str) -> st
     if found is None:
         return None
     asked = sa.select(sa.func.count()).select_from(attention_record).where(attention_record.c.attention_id == found)
-    would_go = sa.select(sa.func.count()).select_from(ending).where(ending.c.kind == REMOVED)
+    would_go = sa.select(sa.func.count()).select_from(ending).where(_ASKED_ABOUT)
     both = would_go.where(_named_in(installation_id, OPEN))
     return found if held.scalar(asked) == held.scalar(would_go) == held.scalar(both) else None
 
@@ -144,6 +167,8 @@ def _named_in(installation_id: str, status: str) -> sa.ColumnElement[bool]:
         record.schema == ending.c.schema,
         record.external_id == ending.c.external_id,
         record.group_id == ending.c.group_id,
+        record.kind == ending.c.kind,
+        record.successor.is_not_distinct_from(ending.c.successor),
     )
 
 

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import change
-from openlane_authentik.host.store.kinds import KINDS, Kind, ending
+from openlane_authentik.host.store.kinds import KINDS, Kind, ending, told_ended
 
 ADDED: Final = "added"
 CHANGED: Final = "changed"
 RETURNED: Final = "returned"
 _ROWS: Final = 5_000
+_NOT_NAMED: Final = frozenset({"profile_hash", "external_id"})
 _LOG: Final = (
     "installation_id",
     "run_id",
@@ -27,6 +28,8 @@ _LOG: Final = (
     "before",
     "after",
     "search",
+    "predecessor",
+    "successor",
 )
 _KEYS_OF_LOG: Final = slice(_LOG.index("external_id"), _LOG.index("group_id") + 1)
 
@@ -58,7 +61,10 @@ def begin_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> int:
     of_it = sa.and_(earlier.c.installation_id == moment.installation_id, kind.same(received, earlier))
     new = ~sa.exists().where(kind.present(moment.installation_id), kind.same(received))
     how = sa.case((sa.exists().where(of_it), RETURNED), else_=ADDED)
-    _log(held, moment, sa.select(*_told(kind, received, how), sa.null(), received.c.record, _search(received)), new)
+    lines = sa.select(
+        *_told(kind, received, how), sa.null(), received.c.record, _search(received), sa.null(), sa.null()
+    )
+    write_lines(held, moment, lines, new)
     episode = sa.select(sa.func.coalesce(sa.func.max(earlier.c.episode), 0) + 1).where(of_it).scalar_subquery()
     copied = [*kind.keys, "record", *kind.shown]
     seen = received.c.seen_at
@@ -135,8 +141,10 @@ def confirm_episodes(held: sa.Connection, kind: Kind, moment: Moment, *, all_pre
         .values(last_seen_at=received.c.seen_at, last_confirmed_run_id=moment.run_id)
     ).rowcount
     if all_present:
+        # Who is told to be ended, and does not end with this run, was not seen by it either.
+        unnamed = ~sa.exists().where(kind.named(told_ended))
         confirmed += held.execute(
-            sa.update(table).where(present, before).values(last_confirmed_run_id=moment.run_id)
+            sa.update(table).where(present, before, unnamed).values(last_confirmed_run_id=moment.run_id)
         ).rowcount
     return confirmed
 
@@ -146,8 +154,9 @@ def log_endings(held: sa.Connection, moment: Moment) -> None:
     for kind in KINDS.values():
         table = kind.table
         search = sa.literal("") if kind.schema is Schema.MEMBERSHIP else table.c.search
-        lines = sa.select(*_told(kind, table, ending.c.kind), table.c.record, sa.null(), search)
-        _log(held, moment, lines, sa.and_(kind.present(moment.installation_id), kind.named(ending)))
+        told = _told(kind, table, ending.c.kind)
+        lines = sa.select(*told, table.c.record, sa.null(), search, sa.null(), ending.c.successor)
+        write_lines(held, moment, lines, sa.and_(kind.present(moment.installation_id), kind.named(ending)))
 
 
 def count_changes(held: sa.Connection, moment: Moment) -> dict[str, dict[str, int]]:
@@ -161,10 +170,10 @@ def count_changes(held: sa.Connection, moment: Moment) -> dict[str, dict[str, in
 
 
 def changed_fields(before: str, after: str) -> list[str]:
-    """Name the fields in which two records differ, but for the hash that tells that they do."""
+    """Name the fields in which two records differ, but for the hash that tells that they do, and a successor's id."""
     old, new = msgspec.json.decode(before), msgspec.json.decode(after)
     names = sorted(old.keys() | new.keys())
-    return [name for name in names if name != "profile_hash" and old.get(name) != new.get(name)]
+    return [name for name in names if name not in _NOT_NAMED and old.get(name) != new.get(name)]
 
 
 def _told(kind: Kind, table: sa.FromClause, how: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
@@ -175,8 +184,9 @@ def _search(received: sa.Table) -> sa.ColumnElement[Any]:
     return received.c.search if "search" in received.c else sa.literal("")
 
 
-def _log(held: sa.Connection, moment: Moment, lines: sa.Select[Any], which: sa.ColumnElement[bool]) -> None:
-    whole = sa.select(*moment.columns, *lines.selected_columns).where(which)
+def write_lines(held: sa.Connection, moment: Moment, lines: sa.Select[Any], which: sa.ColumnElement[bool]) -> None:
+    """Write lines of the log: ``lines`` gives their columns from ``schema`` on."""
+    whole = lines.with_only_columns(*moment.columns, *lines.selected_columns).where(which)
     # In the order of the index, which is many times quicker to write so.
     in_order = whole.order_by(*list(whole.selected_columns)[_KEYS_OF_LOG])
     held.execute(sa.insert(change).from_select(_LOG, in_order))

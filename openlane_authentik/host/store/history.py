@@ -10,12 +10,12 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database.tables import change, sync_run
+from openlane_authentik.host.database.tables import account, change, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.store.kinds import KINDS
 
 # Of an episode; unknown of the past, whose later confirmations have been written over.
-SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at")
+SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at", "predecessor")
 _UNKNOWN: Final = sa.cast(sa.null(), sa.Text)
 
 
@@ -48,6 +48,20 @@ def check_run_number(held: sa.Connection, installation_id: str, number: int | No
     which = sa.exists().where(columns.installation_id == installation_id, columns.number == number)
     if number is not None and not held.scalar(sa.select(which)):
         raise UnknownRecordError(f"the installation has no run {number}")
+
+
+def lineage(held: sa.Connection, installation_id: str, external_id: str) -> list[str]:
+    """Give the id of a record, and of an account those under which the same person was there before."""
+    columns = account.c
+    found: dict[str, None] = {}
+    ids = [external_id]
+    while ids:
+        found |= dict.fromkeys(ids)
+        before = sa.select(columns.predecessor).where(
+            columns.installation_id == installation_id, columns.external_id.in_(ids), columns.predecessor.is_not(None)
+        )
+        ids = sorted(set(held.scalars(before)) - found.keys())
+    return list(found)
 
 
 def _now(schema: Schema, installation_id: str) -> sa.Subquery:

@@ -48,11 +48,14 @@ class Kind:
         mine = self.table if table is None else table
         return sa.and_(*(mine.c[key] == other.c[key] for key in self.keys))
 
-    def present(self, installation_id: str) -> sa.ColumnElement[bool]:
+    def present(self, installation_id: str, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
         """Tell that an episode is one of the installation's and has not ended."""
-        columns = self.table.c
+        columns = (self.table if table is None else table).c
         return sa.and_(
-            columns.installation_id == installation_id, columns.removed_at.is_(None), columns.left_scope_at.is_(None)
+            columns.installation_id == installation_id,
+            columns.removed_at.is_(None),
+            columns.replaced_at.is_(None),
+            columns.left_scope_at.is_(None),
         )
 
     def log_keys(self, table: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[str]]:
@@ -107,7 +110,18 @@ def _named(name: str, *further: sa.Column[str]) -> sa.Table:
 
 # Records that are there, and that the filter keeps out.
 left_out: Final = _named("staged_left_out")
-# Accounts that a delta tells are no more, with its evidence.
+# Accounts that a closing tells are to be ended, with its evidence.
 told_ended: Final = _named("staged_told_ended", sa.Column("evidence", sa.Text, nullable=False))
-# Records whose episode ends with this run, and how: removed or left_scope.
-ending: Final = _named("staged_ending", sa.Column("kind", sa.Text, nullable=False))
+# Records whose episode ends with this run, and how: removed, replaced by the successor, or left_scope.
+ending: Final = _named(
+    "staged_ending", sa.Column("kind", sa.Text, nullable=False), sa.Column("successor", tables.Name, index=True)
+)
+# Accounts that are there under another id, as this run tells, or as an earlier one told that could not carry it out.
+succession: Final = sa.Table(
+    "staged_succession",
+    staged,
+    sa.Column("predecessor", tables.Name, nullable=False),
+    sa.Column("successor", tables.Name, nullable=False, index=True),
+    sa.Index("uq_staged_succession", "predecessor", unique=True),
+    prefixes=["TEMPORARY"],
+)

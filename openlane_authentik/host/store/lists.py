@@ -11,10 +11,12 @@ from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import change
 from openlane_authentik.host.errors import InvalidRequestError
-from openlane_authentik.host.store.history import check_run_number, directory, mapped
+from openlane_authentik.host.store.changes import changed_fields
+from openlane_authentik.host.store.continuing import SUCCEEDED
+from openlane_authentik.host.store.history import check_run_number, directory, lineage, mapped
 
 MOST_ROWS: Final = 1_000
-CHANGE_KINDS: Final = ("added", "changed", "returned", "removed", "left_scope")
+CHANGE_KINDS: Final = ("added", "changed", "returned", "succeeded", "removed", "replaced", "left_scope")
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -26,6 +28,8 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         record: As it was mapped.
         first_seen_at, last_seen_at, last_confirmed_run_id: Of its episode; None when asked as of a past run.
         last_login_at: Of an account, as the last run told; None when asked as of a past run, as logins are not logged.
+        predecessor: Of an account, the id under which the same person was there before, and since when; None when there
+            was none, or when asked as of a past run. What is first seen of it and of its memberships counts from there.
     """
 
     external_id: str
@@ -35,6 +39,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     last_seen_at: str | None
     last_confirmed_run_id: str | None
     last_login_at: str | None
+    predecessor: str | None
 
 
 class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -44,9 +49,13 @@ class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         run_id, run_number: The run that saw it.
         at: When it became visible.
         schema, external_id, group_id: Which record.
-        kind: ``added``, ``changed``, ``returned``, ``removed`` or ``left_scope``.
-        fields: Of a changed record, which.
-        before, after: The mapped record; None where there was, or is, none.
+        kind: ``added``, ``changed``, ``returned``, ``removed`` or ``left_scope``; ``replaced``: the same person, or the
+            same membership of theirs, is there under ``successor`` from now on; ``succeeded``: it was there under
+            ``predecessor`` before.
+        fields: Of a changed record, or one that succeeded another, which differ.
+        before, after: The mapped record; None where there was, or is, none. Of ``succeeded`` the predecessor's before.
+        predecessor: Of ``succeeded``, the account's id before.
+        successor: Of ``replaced``, the account's id from then on; of ``left_scope`` where the filter keeps it out.
     """
 
     run_id: str
@@ -59,6 +68,8 @@ class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     fields: list[str] | None
     before: msgspec.Raw | None
     after: msgspec.Raw | None
+    predecessor: str | None
+    successor: str | None
 
 
 class Page(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -124,6 +135,7 @@ def list_records(
                 last_seen_at=row.last_seen_at,
                 last_confirmed_run_id=row.last_confirmed_run_id,
                 last_login_at=row.last_login_at,
+                predecessor=row.predecessor,
             )
             for row in found
         ],
@@ -146,6 +158,8 @@ def list_changes(
 ) -> Page:
     """Give a page of the change log: of one run, of one record, or all; the oldest line first unless said otherwise.
 
+    The lines of an account begin with those of the accounts that it succeeded.
+
     Raises:
         InvalidRequestError: There is no such kind of change, or ``after`` is of no page.
     """
@@ -153,7 +167,7 @@ def list_changes(
         raise InvalidRequestError(f"a change is one of {', '.join(CHANGE_KINDS)}")
     columns = change.c
     statement = sa.select(change).where(columns.installation_id == installation_id)
-    wanted = {"run_id": run_id, "schema": schema and schema.value, "kind": kind, "external_id": external_id}
+    wanted = {"run_id": run_id, "schema": schema and schema.value, "kind": kind}
     for name, value in wanted.items():
         if value is not None:
             statement = statement.where(columns[name] == value)
@@ -163,6 +177,8 @@ def list_changes(
         (last,) = _place(after, [int])
         statement = statement.where(columns.id < last if newest_first else columns.id > last)
     with reading(engine) as held:
+        if external_id is not None:
+            statement = statement.where(columns.external_id.in_(lineage(held, installation_id, external_id)))
         in_order = statement.order_by(columns.id.desc() if newest_first else columns.id)
         found, more = _some(held, in_order, limit)
     return Page(
@@ -175,9 +191,11 @@ def list_changes(
                 external_id=row.external_id,
                 group_id=row.group_id or None,
                 kind=row.kind,
-                fields=row.fields,
-                before=row.before and mapped(row.schema, row.external_id, row.group_id, row.before),
+                fields=changed_fields(row.before, row.after) if row.kind == SUCCEEDED else row.fields,
+                before=row.before and mapped(row.schema, row.predecessor or row.external_id, row.group_id, row.before),
                 after=row.after and mapped(row.schema, row.external_id, row.group_id, row.after),
+                predecessor=row.predecessor,
+                successor=row.successor,
             )
             for row in found
         ],

@@ -1,8 +1,10 @@
 """Take a run over into the directory: everything of it in one transaction, or nothing.
 
-    hold the run  ->  who is no more  ->  breaker  ->  log  ->  episodes  ->  ledger and schedule
+    hold the run  ->  who is no more  ->  breaker  ->  who waits  ->  log  ->  episodes  ->  ledger and schedule
 
-Nothing of a run is visible before this, and all of it is after.
+Nothing of a run is visible before this, and all of it is after: first the records that it received, then the end of
+each account that it names. What it received of an account that it then names is not taken over, whether or not it may
+end the account, which was gone when the reading ended.
 """
 
 from typing import Any
@@ -16,6 +18,9 @@ from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.runs import ClaimedRun
 from openlane_authentik.host.store.breaker import Limits, check_removals, raise_attention, settle_attention
 from openlane_authentik.host.store.changes import (
+    ADDED,
+    CHANGED,
+    RETURNED,
     Moment,
     begin_episodes,
     change_episodes,
@@ -23,9 +28,16 @@ from openlane_authentik.host.store.changes import (
     count_changes,
     log_endings,
 )
-from openlane_authentik.host.store.endings import end_episodes, find_endings, proven
+from openlane_authentik.host.store.continuing import SUCCEEDED, continue_episodes
+from openlane_authentik.host.store.endings import LEFT_SCOPE, REMOVED, end_episodes, find_endings, proven
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
 from openlane_authentik.host.store.staging import Staging
+from openlane_authentik.host.store.successions import (
+    REPLACED,
+    drop_the_gone,
+    find_successions,
+    withhold_successors,
+)
 
 
 def take_over(claimed: ClaimedRun, staging: Staging, run: SyncRun, checkpoint: bytes | None, clock: Clock) -> bool:
@@ -57,32 +69,40 @@ def _take_over(
     now = clock.now()
     moment = Moment(claimed.installation_id, claimed.id, claimed.number, rfc3339(now))
     closings = staging.closings
-    find_endings(held, claimed.installation_id, closings)
+    gone = drop_the_gone(held)
+    find_successions(held, moment.installation_id, closings[Schema.ACCOUNT])
+    find_endings(held, moment.installation_id, closings)
     left = {schema: _left(held, kind, moment.installation_id) for schema, kind in KINDS.items()}
     too_much = check_removals(held, moment.installation_id, _limits(held, moment.installation_id), left)
     asked = False
     if too_much is not None:
         asked = raise_attention(held, moment.installation_id, moment.run_id, too_much, moment.now)
+    withheld = withhold_successors(held, moment.installation_id)
+    if too_much is not None or withheld:
         # Only a full run finds again who is no more.
         checkpoint = None
     log_endings(held, moment)
+    continued = {schema: continue_episodes(held, kind, moment) for schema, kind in KINDS.items()}
     end_episodes(held, moment.installation_id, moment.now)
-    confirmed = {}
+    seen: dict[Schema, dict[str, int]] = {}
     for schema, closing in closings.items():
         unchanged = closing.delta and proven(closing) and too_much is None
-        confirmed[schema.value] = _take_in(held, KINDS[schema], moment, closing.counts.emitted, all_present=unchanged)
+        counts = {"gone": gone.get(schema, 0), "withheld": withheld.get(schema, 0)}
+        received = closing.counts.emitted - counts["gone"] - counts["withheld"] - continued[schema]
+        confirmed = _take_in(held, KINDS[schema], moment, received, all_present=unchanged)
+        seen[schema] = {**counts, "confirmed": continued[schema] + confirmed}
     if too_much is None:
         settle_attention(held, moment.installation_id, moment.run_id, moment.now)
     changes = count_changes(held, moment)
     delta_count = sum(sum(kinds.values()) for kinds in changes.values())
-    ledger = _ledger(run, closings, changes, confirmed) | {"delta_count": delta_count}
+    ledger = _ledger(run, closings, changes, seen) | {"delta_count": delta_count}
     runs.complete_run(held, claimed, ledger, now)
     runs.settle_installation(held, claimed, checkpoint=checkpoint, changes=delta_count, now=now)
     return asked
 
 
 def _take_in(held: sa.Connection, kind: Kind, moment: Moment, received: int, *, all_present: bool) -> int:
-    """Take the records received over; gives how many this run has seen."""
+    """Take over so many received records that nothing goes on from; gives how many this run has seen."""
     begun = begin_episodes(held, kind, moment)
     if begun == received and not all_present:
         return begun
@@ -114,7 +134,7 @@ def _ledger(
     run: SyncRun,
     closings: dict[Schema, PayloadSetClosing],
     changes: dict[str, dict[str, int]],
-    confirmed: dict[str, int],
+    seen: dict[Schema, dict[str, int]],
 ) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     sets: dict[str, Any] = {}
@@ -126,12 +146,14 @@ def _ledger(
             "emitted": received.emitted,
             "filtered": received.filtered,
             "failed": received.failed,
-            "added": lines.get("added", 0),
-            "changed": lines.get("changed", 0),
-            "returned": lines.get("returned", 0),
-            "removed": lines.get("removed", 0),
-            "leftScope": lines.get("left_scope", 0),
-            "confirmed": confirmed[schema.value],
+            **seen[schema],
+            "added": lines.get(ADDED, 0),
+            "changed": lines.get(CHANGED, 0),
+            "returned": lines.get(RETURNED, 0),
+            "succeeded": lines.get(SUCCEEDED, 0),
+            "removed": lines.get(REMOVED, 0),
+            "replaced": lines.get(REPLACED, 0),
+            "leftScope": lines.get(LEFT_SCOPE, 0),
         }
         sets[schema.value] = {
             "snapshotComplete": closing.snapshot_complete,
@@ -144,7 +166,7 @@ def _ledger(
         }
     for schema_name, lines in changes.items():
         # A schema that is synced no more closes no set, but leaves the scope.
-        counts.setdefault(schema_name, {"leftScope": lines.get("left_scope", 0)})
+        counts.setdefault(schema_name, {"leftScope": lines.get(LEFT_SCOPE, 0)})
     return {
         "mode": run.mode,
         "full_reason": run.full_reason,

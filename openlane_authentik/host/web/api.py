@@ -123,9 +123,8 @@ def _candidates(call: Call) -> shapes.Candidates:
     begin = int(query.after)
     # The list gives no more than its own limit, so that the page is asked for without one more.
     items = attention.list_candidates(call.host, asked.installation_id, asked.id, offset=begin, limit=query.limit)
-    whole = sum(count["removed"] for count in asked.counts.values())
     end = begin + len(items)
-    return shapes.Candidates(attention=asked, items=items, next=str(end) if items and end < whole else None)
+    return shapes.Candidates(attention=asked, items=items, next=str(end) if items and end < asked.records else None)
 
 
 def _confirm(call: Call) -> attention.Attention:
@@ -216,7 +215,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/attention",
         name="listAttention",
-        summary="List what an operator is asked: removals that were held back.",
+        summary="List what an operator is asked: removals and replaced accounts that were held back.",
         handler=_questions,
         query=shapes.AttentionQuery,
         answers={200: Answer("The questions.", shapes.Questions)},
@@ -225,7 +224,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/attention/{{attentionId}}",
         name="getAttention",
-        summary="Show the records that would be removed.",
+        summary="Show the records that would be removed, or replaced.",
         handler=_candidates,
         query=shapes.CandidatesQuery,
         answers={200: Answer("The question and its records.", shapes.Candidates)},
@@ -234,7 +233,7 @@ OPERATIONS: Final = (
         method="POST",
         path=f"{_OF_INSTALLATION}/attention/{{attentionId}}/confirm",
         name="confirmAttention",
-        summary="Say that exactly these records are no more; the next run that proves it again removes them.",
+        summary="Say that exactly these records are no more, or replaced; the next run that proves it ends them so.",
         handler=_confirm,
         answers={200: Answer("The question as it is now.", attention.Attention)},
         errors=(409,),
@@ -243,7 +242,7 @@ OPERATIONS: Final = (
         method="POST",
         path=f"{_OF_INSTALLATION}/attention/{{attentionId}}/dismiss",
         name="dismissAttention",
-        summary="Say that these records are not to be removed.",
+        summary="Say that these records are not to be removed, or replaced.",
         handler=_dismiss,
         answers={200: Answer("The question as it is now.", attention.Attention)},
         errors=(409,),

@@ -18,8 +18,8 @@ NOTICES: Final = {
     "asked": "A sync has been asked for. A worker takes it on within seconds.",
     "checked": "The health was checked just now.",
     "disconnected": "Disconnected. The stored credential was deleted, and the history kept.",
-    "confirmed": "Confirmed. The next run that proves these removals again makes them.",
-    "dismissed": "Dismissed. Nothing was removed.",
+    "confirmed": "Confirmed. The next run that proves the list again carries it out.",
+    "dismissed": "Dismissed. Nothing was ended.",
 }
 
 

@@ -19,7 +19,7 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 RunNumber = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="The number of a run; now if not given.")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="At most so many.")]
 After = Annotated[str, msgspec.Meta(max_length=4000, description="`next` of the page before.")]
-ChangeKind = Literal["added", "changed", "returned", "removed", "left_scope"]
+ChangeKind = Literal["added", "changed", "returned", "succeeded", "removed", "replaced", "left_scope"]
 
 
 class Asked(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +34,7 @@ class Schedule(Asked, frozen=True):
 
 
 class Breaker(Asked, frozen=True):
-    """Above which part of a set, and how many at least, removals need an operator."""
+    """Above which part of a set, and how many at least, removals and replaced accounts need an operator."""
 
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
     least: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)] = 10
@@ -93,7 +93,15 @@ class RunsQuery(Asked, frozen=True):
 class RunChangesQuery(Asked, frozen=True):
     """Which lines of a run's changes."""
 
-    external_id: Annotated[str, msgspec.Meta(description="Of one record; of memberships the account's.")] | None = None
+    external_id: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                description="Of one record, of memberships the account's; with those of the accounts that it succeeded."
+            ),
+        ]
+        | None
+    ) = None
     schema: Schema | None = None
     kind: ChangeKind | None = None
     search: Annotated[str, msgspec.Meta(max_length=200, description="A part of a name, e-mail address or id.")] = ""
@@ -199,7 +207,7 @@ class Questions(Listing, frozen=True):
 
 
 class Candidates(Listing, frozen=True):
-    """A question, and the records that would be removed."""
+    """A question, and the records that would be removed, or replaced."""
 
     attention: Attention
     items: list[Candidate]

@@ -1,4 +1,4 @@
-"""What an operator is asked: the records that a run would remove, to be confirmed or dismissed."""
+"""What an operator is asked: the records that a run would remove or replace, to be confirmed or dismissed."""
 
 from typing import Final
 
@@ -21,7 +21,6 @@ def _show(view: View) -> Response:
     asked = find_attention(host, installation.id, view.path["attentionId"])
     begin = int(query.after)
     items = attention.list_candidates(host, installation.id, asked.id, offset=begin, limit=query.limit)
-    whole = sum(count["removed"] for count in asked.counts.values())
     end = begin + len(items)
     names = display_names(host, installation.id, ((one.external_id, one.group_id) for one in items))
     return view.render(
@@ -32,8 +31,7 @@ def _show(view: View) -> Response:
         items=items,
         names=names,
         begin=begin,
-        whole=whole,
-        next=str(end) if items and end < whole else None,
+        next=str(end) if items and end < asked.records else None,
     )
 
 

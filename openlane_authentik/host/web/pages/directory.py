@@ -38,6 +38,7 @@ class Row:
     record: dict[str, Any]
     first_seen_at: str | None
     last_seen_at: str | None
+    predecessor: str | None
 
 
 def _installation(view: View) -> Installation:
@@ -50,7 +51,8 @@ def _rows(page: ListPage) -> list[Row]:
 
 def _row(record: Record) -> Row:
     read = msgspec.json.decode(record.record)
-    return Row(record.external_id, record.group_id, read, record.first_seen_at, record.last_seen_at)
+    seen = (record.first_seen_at, record.last_seen_at, record.predecessor)
+    return Row(record.external_id, record.group_id, read, *seen)
 
 
 def _list(view: View, kind: str, schema: Schema) -> Response:

@@ -22,9 +22,11 @@ def upgrade() -> None:
         sa.Column("profile", sa.Text(), nullable=False),
         sa.Column("search", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("last_login_at", sa.String(length=27), nullable=True),
+        sa.Column("predecessor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.Column("first_seen_at", sa.String(length=27), nullable=False),
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
+        sa.Column("replaced_at", sa.String(length=27), nullable=True),
         sa.Column("left_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
@@ -38,8 +40,8 @@ def upgrade() -> None:
             "uq_account_present",
             ["installation_id", "external_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
         )
 
     op.create_table(
@@ -52,6 +54,8 @@ def upgrade() -> None:
         sa.Column("external_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("group_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("predecessor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("successor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.Column("fields", sa.JSON(), nullable=True),
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
@@ -82,6 +86,7 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.String(length=27), nullable=False),
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
+        sa.Column("replaced_at", sa.String(length=27), nullable=True),
         sa.Column("left_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_directory_group")),
@@ -98,8 +103,8 @@ def upgrade() -> None:
             "uq_directory_group_present",
             ["installation_id", "external_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
         )
 
     op.create_table(
@@ -163,6 +168,7 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.String(length=27), nullable=False),
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
+        sa.Column("replaced_at", sa.String(length=27), nullable=True),
         sa.Column("left_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
@@ -180,8 +186,8 @@ def upgrade() -> None:
             "uq_membership_present",
             ["installation_id", "group_id", "account_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
         )
 
     op.create_table(
@@ -262,7 +268,19 @@ def upgrade() -> None:
         sa.Column("schema", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("external_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("group_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("successor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.ForeignKeyConstraint(["attention_id"], ["attention.id"], name=op.f("fk_attention_record_attention_id")),
         sa.PrimaryKeyConstraint("attention_id", "schema", "external_id", "group_id", name=op.f("pk_attention_record")),
+    )
+    op.create_table(
+        "pending_replacement",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("external_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("successor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["installation_id"], ["installation.id"], name=op.f("fk_pending_replacement_installation_id")
+        ),
+        sa.PrimaryKeyConstraint("installation_id", "external_id", name=op.f("pk_pending_replacement")),
     )
     # ### end Alembic commands ###
