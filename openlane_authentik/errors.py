@@ -35,13 +35,17 @@
         └── DeadlineError                deadline_exceeded
 
 The number is the exit code of the command line (those of BSD's ``sysexits.h``). Codes are a public interface: forms,
-dashboards and scripts key on them. A message names what was seen, the remedy says what to do; neither ever carries
-a token or a person's data.
+dashboards and scripts key on them. A message names what was seen, the remedy says what to do, in the words of the
+library (``remedies.retold`` gives those of another surface) and for any release of authentik (``labels.narrowed``);
+neither ever carries a token or a person's data.
 """
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import ClassVar
+
+from openlane_authentik.labels import NEW_SERVICE_ACCOUNT, how_to_grant
+from openlane_authentik.remedies import remedy as told
 
 
 class Recovery(StrEnum):
@@ -87,7 +91,7 @@ class SettingMissingError(ConfigurationError):
     """A required setting is not there."""
 
     code = "setting_missing"
-    remedy = "Set AUTHENTIK_BASE_URL and AUTHENTIK_TOKEN in the environment, or pass --base-url and --token-file."
+    remedy = told("{give_credential}.")
 
 
 class BaseUrlError(ConfigurationError):
@@ -101,7 +105,7 @@ class UserInputError(ConfigurationError):
     """The installation's settings have an unknown key or a value of the wrong type."""
 
     code = "user_input_invalid"
-    remedy = "Use the keys name, primaryDirectory, disableGroupSync and filterExpr only."
+    remedy = "Correct what the message names: there is no such setting, or it takes no such value."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +140,14 @@ class CaFileError(ConfigurationError):
     """The file of extra certificate authorities cannot be read or holds no certificate."""
 
     code = "ca_file_invalid"
-    remedy = "Give a file of certificates in PEM format to --ca-file."
+    remedy = told("{name_authorities}.")
 
 
 class ProxySettingError(ConfigurationError):
     """A proxy variable of the environment cannot be used."""
 
     code = "proxy_invalid"
-    remedy = "Set the variable that the message names to the http:// or https:// address of a proxy, or unset it."
+    remedy = told("{set_proxies} to http:// or https:// addresses, or unset them.")
 
 
 class OutputError(ConfigurationError):
@@ -165,9 +169,9 @@ class TlsError(EndpointError):
     """The server's certificate is not trusted, has expired or is for another name."""
 
     code = "tls_failed"
-    remedy = (
-        "If authentik uses a certificate of a private authority, pass it with --ca-file; otherwise renew the "
-        "certificate or use the host name it was issued for."
+    remedy = told(
+        "If authentik uses a certificate of a private authority, {trust_authority}; otherwise renew the certificate or "
+        "use the host name it was issued for."
     )
 
 
@@ -245,8 +249,9 @@ class TokenMissingError(CredentialError):
 
     code = "token_missing"
     remedy = (
-        "Give the API token of a service account; if one is set, a proxy in front of authentik removes the "
-        "Authorization header and must let it pass."
+        "Give the API token of a service account, made in authentik under Directory > Users by "
+        f"{NEW_SERVICE_ACCOUNT.both}; if one is set, a proxy in front of authentik removes the Authorization header, "
+        "and must let it pass."
     )
 
 
@@ -265,29 +270,23 @@ class PermissionDeniedError(CredentialError):
     """The token's account may not list users or groups."""
 
     code = "no_permission"
-    remedy = (
-        "In authentik under Directory > Roles give a role of the token's account the global permissions "
-        "'Can view User' and 'Can view Group'."
-    )
+    remedy = how_to_grant("the global permissions 'Can view User' and 'Can view Group'")
 
 
 class NoPermissionUsersError(PermissionDeniedError):
     """The token's account may not list users."""
 
     code = "no_permission_users"
-    remedy = (
-        "In authentik under Directory > Roles give a role of the token's account the global permission "
-        "'Can view User' (authentik_core.view_user)."
-    )
+    remedy = how_to_grant("the global permission 'Can view User' (authentik_core.view_user)")
 
 
 class NoPermissionGroupsError(PermissionDeniedError):
     """The token's account may not list groups."""
 
     code = "no_permission_groups"
-    remedy = (
-        "In authentik under Directory > Roles give a role of the token's account the global permission "
-        "'Can view Group' (authentik_core.view_group), or switch on disableGroupSync."
+    remedy = told(
+        how_to_grant("the global permission 'Can view Group' (authentik_core.view_group)")
+        + " To sync accounts without groups, {groups_off}."
     )
 
 
@@ -313,7 +312,7 @@ class DnsError(TryAgainError):
     """The host name of the base URL does not resolve."""
 
     code = "dns_failed"
-    remedy = "Check the host name in the base URL, and that this machine's DNS knows it."
+    remedy = told("Check the host name in the base URL, and that the DNS of {this_machine} knows it.")
 
 
 class ConnectionFailedError(TryAgainError):
@@ -327,7 +326,7 @@ class RequestTimeoutError(TryAgainError):
     """Authentik did not answer in time."""
 
     code = "request_timeout"
-    remedy = "Check the load of authentik's server and database; a smaller page size helps on slow ones."
+    remedy = "Check the load of authentik's server and database."
 
 
 class RateLimitedError(TryAgainError):
@@ -371,7 +370,7 @@ class AnswerTooLargeError(TryAgainError):
     """One page is larger than this client is ready to hold."""
 
     code = "answer_too_large"
-    remedy = "Look for users or groups with very large attributes; a smaller page size helps."
+    remedy = "Look in authentik for users or groups with very large attributes."
     repeat = Repeat.ONCE
 
 
@@ -379,5 +378,5 @@ class DeadlineError(TryAgainError):
     """The run did not end within its time limit."""
 
     code = "deadline_exceeded"
-    remedy = "Raise the time limit of the run, or find out why authentik is slow."
+    remedy = told("{raise_time_limit}, or find out why authentik is slow.")
     repeat = Repeat.NEVER

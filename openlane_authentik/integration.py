@@ -10,6 +10,7 @@ import msgspec
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.refusals import BRAND
 from openlane_authentik.authentik.retry import ATTEMPTS
+from openlane_authentik.authentik.server_time import ServerTime
 from openlane_authentik.authentik.transport import open_http
 from openlane_authentik.base_url import directory_instance_id
 from openlane_authentik.clock import Clock, SystemClock, rfc3339
@@ -78,8 +79,9 @@ class AuthentikIntegration:
             CaFileError: See ``ca_file``; everything else is a finding of the report.
         """
         with_groups = not (user_input and user_input.disable_group_sync)
-        async with self._client(1, _HEALTH_SECONDS, _HEALTH_ATTEMPTS) as client:
-            return await HealthCheck(client, with_groups=with_groups).run()
+        server_time = ServerTime(self._clock)
+        async with self._client(1, _HEALTH_SECONDS, _HEALTH_ATTEMPTS, server_time) as client:
+            return await HealthCheck(client, server_time, with_groups=with_groups).run()
 
     async def directory_sync(
         self,
@@ -140,7 +142,9 @@ class AuthentikIntegration:
             directory_instance_id=directory_instance_id(base_url),
         )
 
-    def _client(self, concurrency: int, timeout_seconds: float, attempts: int) -> AuthentikClient:
+    def _client(
+        self, concurrency: int, timeout_seconds: float, attempts: int, server_time: ServerTime | None = None
+    ) -> AuthentikClient:
         http = open_http(
             self._credential.base_url,
             self._credential.token.get_secret_value(),
@@ -148,6 +152,8 @@ class AuthentikIntegration:
             ca_file=self._ca_file,
             transport=self._transport,
         )
+        if server_time is not None:
+            http.event_hooks = {"response": [server_time]}
         return AuthentikClient(
             http, clock=self._clock, concurrency=concurrency, timeout_seconds=timeout_seconds, attempts=attempts
         )

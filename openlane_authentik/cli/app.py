@@ -20,7 +20,9 @@ from openlane_authentik.errors import FilterError, IntegrationError
 from openlane_authentik.host.cli.app import app as host_app
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
+from openlane_authentik.operations.health_report import report_for
 from openlane_authentik.operations.scope import Scope
+from openlane_authentik.remedies import Surface
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_user_input
 from openlane_authentik.terminal import open_console, print_json
 
@@ -57,7 +59,7 @@ def health(
     integration = _integration(base_url, token_file, ca_file, allow_http=allow_http)
     report = asyncio.run(integration.health_check(UserInput(disable_group_sync=disable_group_sync)))
     if as_json:
-        print_json(report)
+        print_json(report_for(report, Surface.COMMAND))
     else:
         show_health(open_console(stderr=False), report)
     raise typer.Exit(report.exit_code)
@@ -135,7 +137,8 @@ def run() -> None:
     try:
         app()
     except IntegrationError as error:
-        show_error(open_console(stderr=True), error)
+        of_host = sys.argv[1:2] == [host_app.info.name]
+        show_error(open_console(stderr=True), error, Surface.HOST_COMMAND if of_host else Surface.COMMAND)
         code = error.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -14,7 +14,8 @@ from openlane_authentik.emit.envelope import PayloadSetClosing, SyncRun
 from openlane_authentik.errors import FilterError, IntegrationError
 from openlane_authentik.filter import render_diagnostic
 from openlane_authentik.operations.collection import Progress
-from openlane_authentik.operations.health_report import CheckStatus, HealthReport
+from openlane_authentik.operations.health_report import CheckStatus, HealthReport, report_for
+from openlane_authentik.remedies import Surface, retold
 
 _MARKS: Final = {
     CheckStatus.PASS: ("ok", "green"),
@@ -27,7 +28,7 @@ _MARKS: Final = {
 def show_health(console: Console, report: HealthReport) -> None:
     """Print the checks one by one, each finding with what to do."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    for check in report.checks:
+    for check in report_for(report, Surface.COMMAND).checks:
         mark, style = _MARKS[check.status]
         table.add_row(Text(mark, style=style), check.check, check.seen)
         if check.remedy:
@@ -54,10 +55,10 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
         console.print(Text(f"warning: {warning.message} [{warning.code}]", style="yellow"))
 
 
-def show_error(console: Console, error: IntegrationError) -> None:
+def show_error(console: Console, error: IntegrationError, surface: Surface) -> None:
     """Print what was seen, the code, and what to do."""
     console.print(Text(f"error: {error} [{error.code}]", style="red"))
-    console.print(Text(f"       {error.remedy}"))
+    console.print(Text(f"       {retold(error.remedy, surface)}"))
 
 
 def show_filter_error(console: Console, expression: str, error: FilterError) -> None:

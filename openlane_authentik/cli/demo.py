@@ -12,7 +12,7 @@ from rich.text import Text
 from openlane_authentik.cli.console import show_health, show_sync
 from openlane_authentik.cli.sync import OutputFormat, sync_to
 from openlane_authentik.emit.envelope import Envelope
-from openlane_authentik.errors import OutputError, SettingMissingError
+from openlane_authentik.errors import ConfigurationError, OutputError
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_credential
@@ -30,7 +30,7 @@ def run_demo(console: Console, folder: Path | None, user_input: UserInput, outpu
     """Show a whole first use; gives the exit code of its sync.
 
     Raises:
-        SettingMissingError: The folder does not hold raw records.
+        ConfigurationError: The folder does not hold raw records.
         OutputError: The output cannot be written.
     """
     fake = FakeAuthentik(_directory(folder), brand_title="authentik (demo)")
@@ -78,7 +78,7 @@ def _directory(folder: Path | None) -> Directory:
     try:
         return Directory.from_folder(folder)
     except (OSError, ValueError) as error:
-        raise SettingMissingError(f"the folder {folder} holds no raw records: {error}") from error
+        raise ConfigurationError(f"--directory: the folder {folder} holds no raw records: {error}") from error
 
 
 def _show_example(console: Console, envelope: Envelope) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from openlane_authentik.cli.console import progress_bar
@@ -16,6 +17,7 @@ from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import OutputError
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.operations.directory_sync import SyncResult
+from openlane_authentik.remedies import Surface, retold
 from openlane_authentik.settings import DirectorySyncConfig, UserInput
 
 
@@ -50,7 +52,10 @@ class Summary:
         await self._sink.close_set(closing)
 
     async def close_run(self, run: SyncRun) -> None:
-        """Hand the run's closing on."""
+        """Hand the run's closing on, with what to do in the words of the command line."""
+        if run.error is not None:
+            told = msgspec.structs.replace(run.error, remedy=retold(run.error.remedy, Surface.COMMAND))
+            run = msgspec.structs.replace(run, error=told)
         await self._sink.close_run(run)
 
 

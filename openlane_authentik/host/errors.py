@@ -32,6 +32,7 @@ The number is the exit code of the command line.
 from typing import Any, ClassVar
 
 from openlane_authentik.errors import IntegrationError, Recovery
+from openlane_authentik.remedies import remedy as told
 
 
 class HostError(IntegrationError):
@@ -68,7 +69,7 @@ class DatabaseUnreachableError(DatabaseError):
     code = "database_unreachable"
     recovery = Recovery.RETRY
     exit_code = 75
-    remedy = "Check that the database runs, and the address in OPENLANE_HOST_DATABASE_URL."
+    remedy = told("Check that the database runs, and {database_address}.")
 
 
 class SchemaError(DatabaseError):
@@ -76,7 +77,7 @@ class SchemaError(DatabaseError):
 
     code = "database_schema"
     exit_code = 78
-    remedy = "Back the database up and run `openlane-authentik host migrate`."
+    remedy = told("{migrate}.")
 
 
 class VaultError(HostError):
@@ -93,7 +94,7 @@ class KeyMissingError(VaultError):
     code = "key_missing"
     # The host's own trouble, which must not stop installations for good.
     recovery = Recovery.RETRY
-    remedy = "Restore the key file that belongs to this database, or set OPENLANE_HOST_KEY to its content."
+    remedy = told("{restore_key}.")
 
 
 class WrongKeyError(VaultError):
@@ -102,10 +103,7 @@ class WrongKeyError(VaultError):
     code = "key_wrong"
     # As above: this worker may be the only one with an old key.
     recovery = Recovery.RETRY
-    remedy = (
-        "Give the key that belongs to this database, by its file or by OPENLANE_HOST_KEY; without it every "
-        "installation must be saved anew with its token."
-    )
+    remedy = told("{restore_key}; without it every installation must be saved anew with its token.")
 
 
 class ForeignCredentialError(VaultError):
@@ -133,7 +131,7 @@ class UnknownProviderError(RequestError):
 
     code = "provider_unknown"
     status = 404
-    remedy = "Install the package that offers it, or take an id from GET /v1/integrations/providers."
+    remedy = "Install the package that offers it, or take the id of one that is installed."
 
 
 class UnknownRecordError(RequestError):
@@ -151,7 +149,7 @@ class UnauthorisedError(RequestError):
     status = 401
     remedy = (
         "Send the API token as 'Authorization: Bearer ...'. It is in the file api-token of the host's data folder, "
-        "unless OPENLANE_HOST_API_TOKEN sets it."
+        "unless the host was started with another."
     )
 
 

@@ -23,6 +23,7 @@ from openlane_authentik.host.runs import ClaimedRun
 from openlane_authentik.host.store.staging import Staging, in_thread
 from openlane_authentik.host.store.take_over import take_over
 from openlane_authentik.log import get_logger
+from openlane_authentik.remedies import Surface, retold
 
 _log = get_logger()
 
@@ -99,9 +100,10 @@ async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
 def _fail(host: Host, claimed: ClaimedRun, error: IntegrationError) -> None:
     with transaction(host.database) as held:
         stopped = runs.fail_run(held, claimed, error, host.clock.now())
-    _log.error("run failed", code=error.code, seen=str(error), remedy=error.remedy, stopped=stopped)
+    remedy = retold(error.remedy, Surface.HOST_COMMAND)
+    _log.error("run failed", code=error.code, seen=str(error), remedy=remedy, stopped=stopped)
     if stopped:
-        reason = {"code": error.code, "message": str(error), "remedy": error.remedy}
+        reason = {"code": error.code, "message": str(error), "remedy": retold(error.remedy, Surface.HOST)}
         notify(host, "installation_errored", get_installation(host, claimed.installation_id), reason)
 
 

@@ -110,7 +110,7 @@ class DirectorySync:
                     result = await self._run(checkpoint)
         except IntegrationError as error:
             run = self._closing_line(RunStatus.FAILED, [], error.exit_code, error)
-            _log.error("sync failed", code=error.code, seen=str(error), remedy=error.remedy, **run.stats)
+            _log.error("sync failed", code=error.code, seen=str(error), **run.stats)
             await self._sink.close_run(run)
             raise
         await self._sink.close_run(result.run)

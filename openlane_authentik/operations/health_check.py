@@ -4,15 +4,16 @@ It never calls ``admin/system/``, which echoes the Authorization header.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import Page, PageSize, read_page
+from openlane_authentik.authentik.pages import read_count
 from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
+from openlane_authentik.authentik.server_time import ServerTime
 from openlane_authentik.directory.groups import GROUPS
 from openlane_authentik.directory.keyset import USERS
-from openlane_authentik.directory.sight import Extent, Me, read_me, read_sight
+from openlane_authentik.directory.sight import Me, read_me, read_sight
 from openlane_authentik.errors import (
     CredentialError,
     EndpointError,
@@ -29,45 +30,53 @@ from openlane_authentik.operations.health_report import (
     CheckStatus,
     HealthReport,
     HealthStatus,
-    failed,
+    of_release,
     passed,
     refused,
     skipped,
     warned,
 )
+from openlane_authentik.operations.health_sight import check_sight
+from openlane_authentik.operations.health_tokens import read_candidates
 from openlane_authentik.operations.version import read_release
 
-EXPIRY_NOTICE: Final = timedelta(days=7)
 TOLERATED_SKEW: Final = timedelta(minutes=2)
-_MOST_TOKEN_PAGES: Final = 10
 _EXIT_CODES: Final = {"partial_sight": 77, "sight_unproven": 75}
 
 _log = get_logger()
 
 
 class HealthCheck:
-    """One health check."""
+    """One health check.
 
-    def __init__(self, client: AuthentikClient, *, with_groups: bool) -> None:
+    Args:
+        client: Which authentik, by which token.
+        server_time: What listens to the client's answers.
+        with_groups: Whether groups are synced.
+    """
+
+    def __init__(self, client: AuthentikClient, server_time: ServerTime, *, with_groups: bool) -> None:
         self._client = client
+        self._server_time = server_time
         self._with_groups = with_groups
         self._checks: dict[CheckName, Check] = {}
         self._exit_code = 0
         self._me: Me | None = None
         self._release: Release | None = None
-        self._server_time: datetime | None = None
-        self._users = 0
+        self._users: int | None = None
+        self._groups: int | None = None
 
     async def run(self) -> HealthReport:
         """Make every check that can be made, and report; what is wrong is a finding, never an exception."""
         if await self._guarded(CheckName.CONNECTION, self._let_in):
             await self._guarded(CheckName.RELEASE, self._recent_enough)
-            sees_users = await self._guarded(CheckName.USERS, self._may_list_users)
-            sees_groups = self._with_groups and await self._guarded(CheckName.GROUPS, self._may_list_groups)
-            self._clocks_agree()
-            if sees_users and (sees_groups or not self._with_groups):
+            await self._guarded(CheckName.USERS, self._may_list_users)
+            if self._with_groups:
+                await self._guarded(CheckName.GROUPS, self._may_list_groups)
+            if self._users is not None or self._groups is not None:
                 await self._guarded(CheckName.SIGHT, self._sees_everything)
             await self._guarded(CheckName.TOKEN_EXPIRY, self._token_lasts)
+        self._clocks_agree()
         report = self._report()
         _log.info("health checked", status=report.status, codes=[check.code for check in report.checks])
         return report
@@ -109,82 +118,55 @@ class HealthCheck:
             self._note(passed(CheckName.RELEASE, f"authentik {self._release.text}"))
 
     async def _may_list_users(self) -> None:
-        page = await self._first_of(USERS)
-        self._users, self._server_time = page.count, page.date
-        self._note(passed(CheckName.USERS, f"{page.count} users can be seen"))
+        self._users = await read_count(self._client, USERS, {})
+        self._note(passed(CheckName.USERS, f"{self._users} users can be seen"))
 
     async def _may_list_groups(self) -> None:
-        page = await self._first_of(GROUPS)
-        self._note(passed(CheckName.GROUPS, f"{page.count} groups can be seen"))
-
-    async def _first_of(self, path: str) -> Page:
-        return await read_page(self._client, path, {}, PageSize(1))
+        self._groups = await read_count(self._client, GROUPS, {})
+        self._note(passed(CheckName.GROUPS, f"{self._groups} groups can be seen"))
 
     def _clocks_agree(self) -> None:
-        if self._server_time is None:
-            self._note(skipped(CheckName.CLOCK, "the server told no time"))
+        """Compare the clocks by whatever authentik answered, a refusal too; what is no authentik has no say."""
+        authentik = self._checks.get(CheckName.AUTHENTIK)
+        if authentik is None or authentik.status is not CheckStatus.PASS:
             return
-        skew = self._server_time - self._client.clock.now()
-        seconds = round(skew.total_seconds())
-        if abs(skew) > TOLERATED_SKEW:
+        skew = self._server_time.skew
+        if skew is None:
+            self._note(skipped(CheckName.CLOCK, "the server told no time"))
+        elif abs(skew) > TOLERATED_SKEW:
+            seconds = round(skew.total_seconds())
             side = "ahead of" if seconds > 0 else "behind"
-            self._note(warned(CheckName.CLOCK, "clock_skew", f"the server is {abs(seconds)} s {side} this machine"))
+            seen = f"the server's clock is {abs(seconds)} s {side} the one where this check runs"
+            self._note(warned(CheckName.CLOCK, "clock_skew", seen))
         else:
             self._note(passed(CheckName.CLOCK, "the clocks agree"))
 
     async def _sees_everything(self) -> None:
-        if self._me is None:
-            return
-        sight = await read_sight(self._client, self._me, self._release)
-        extents = [sight.users, sight.groups] if self._with_groups else [sight.users]
-        if Extent.PARTIAL in extents:
-            seen = f"only {self._users} users: the account has no role with the global permission"
-            self._note(failed(CheckName.SIGHT, "partial_sight", seen))
-        elif Extent.UNPROVEN not in extents:
-            self._note(passed(CheckName.SIGHT, "the token sees the whole directory"))
-        elif (named := await self._users_named_by_groups()) > self._users:
-            seen = f"{self._users} users can be seen, but the first groups alone name {named}"
-            self._note(failed(CheckName.SIGHT, "partial_sight", seen))
-        else:
-            seen = "this release does not tell whether the token sees the whole directory"
-            self._note(warned(CheckName.SIGHT, "sight_unproven", seen))
-
-    async def _users_named_by_groups(self) -> int:
-        if not self._with_groups:
-            return 0
-        page = await read_page(self._client, GROUPS, {"include_users": "false"}, PageSize(100))
-        return len({user for group in page.rows if isinstance(group.get("users"), list) for user in group["users"]})
+        if self._me is not None:
+            sight = await read_sight(self._client, self._me, self._release)
+            self._note(await check_sight(self._client, sight, users=self._users, groups=self._groups))
 
     async def _token_lasts(self) -> None:
+        """Warn if a token expires soon that may be the one in use.
+
+        Also if others last longer: a token that runs out unannounced stops the evidence, and whoever is warned of one
+        that is not used can delete it.
+        """
         if self._me is None:
             return
         try:
-            ends = await self._own_token_ends(self._me.pk)
+            candidates = await read_candidates(self._client, self._me.pk, self._server_time.told)
         except (PermissionDeniedError, EndpointError):
             self._note(warned(CheckName.TOKEN_EXPIRY, "tokens_unseen", "the account may not see its own tokens"))
             return
-        now = self._server_time or self._client.clock.now()
-        if not ends:
-            self._note(passed(CheckName.TOKEN_EXPIRY, "no API token of the account expires"))
-        elif min(ends) <= now + EXPIRY_NOTICE:
-            seen = f"an API token of the account expires at {min(ends):%Y-%m-%d %H:%M} UTC"
-            self._note(warned(CheckName.TOKEN_EXPIRY, "token_expires_soon", seen))
+        if candidates.soon:
+            self._note(warned(CheckName.TOKEN_EXPIRY, "token_expires_soon", candidates.told()))
         else:
-            seen = f"the account's next API token expires at {min(ends):%Y-%m-%d}"
-            self._note(passed(CheckName.TOKEN_EXPIRY, seen))
-
-    async def _own_token_ends(self, account: int) -> list[datetime]:
-        """Give when the account's API tokens expire; several cannot be told apart, so the earliest counts."""
-        ends: list[datetime] = []
-        for number in range(1, _MOST_TOKEN_PAGES + 1):
-            page = await read_page(self._client, "core/tokens/", {"page": number}, PageSize(100))
-            ends += [end for row in page.rows if (end := _end_of(row, account)) is not None]
-            if page.next != number + 1:
-                break
-        return ends
+            self._note(passed(CheckName.TOKEN_EXPIRY, candidates.told()))
 
     def _report(self) -> HealthReport:
-        checks = [self._checks.get(name) or self._unmade(name) for name in CheckName]
+        release = (self._release.year, self._release.month) if self._release else None
+        checks = [of_release(self._checks.get(name) or self._unmade(name), release) for name in CheckName]
         healthy = all(check.status in (CheckStatus.PASS, CheckStatus.SKIPPED) for check in checks)
         return HealthReport(
             status=HealthStatus.HEALTHY if healthy else HealthStatus.NEEDS_ATTENTION,
@@ -215,13 +197,3 @@ def _room_of(error: IntegrationError, name: CheckName) -> CheckName:
             return CheckName.TOKEN
         case _:
             return name
-
-
-def _end_of(token: dict[str, Any], account: int) -> datetime | None:
-    if token.get("user") != account or token.get("intent") != "api" or token.get("expiring") is not True:
-        return None
-    try:
-        end = datetime.fromisoformat(token["expires"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return end if end.tzinfo else end.replace(tzinfo=UTC)

@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 
 from openlane_authentik.errors import IntegrationError
+from openlane_authentik.labels import ASSIGN_PERMISSION, ROLE_HOLDER, how_to_grant, narrowed
+from openlane_authentik.remedies import Surface, remedy, retold
 
 
 class CheckName(StrEnum):
@@ -46,7 +48,7 @@ class Check(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         status: How it came out.
         code: ``ok``, ``skipped``, or the stable code of what is wrong; forms and alerts key on it.
         seen: What was found.
-        remedy: What to do, and on which page of authentik; empty when nothing.
+        remedy: What to do, and on which page of authentik; empty when nothing. See ``remedies`` for its words.
     """
 
     check: CheckName
@@ -77,18 +79,19 @@ class HealthReport(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     exit_code: int
 
 
-# Findings of a health check that are no errors: code -> what to do.
+# Findings of a health check that are no errors: code -> what to do, with the permissions that may be missing.
 FINDINGS: Final = {
     "release_unknown": "Nothing, if syncs succeed: they then use only what every release since 2023.10 can do.",
-    "clock_skew": "Set the clocks of this machine and of authentik's server by NTP; times in the records depend on "
-    "them.",
-    "partial_sight": "In authentik under Directory > Roles give a role of the token's account the global permissions "
-    "'Can view User' and 'Can view Group': now it has none, or only for single objects.",
-    "sight_unproven": "In authentik put the token's account into a group, and give that group a role with the global "
-    "permissions 'Can view User' and 'Can view Group' (Directory > Roles); from 2025.12 on a role of the account "
-    "itself is enough.",
-    "token_expires_soon": "In authentik under Directory > Tokens and App passwords extend the token's expiry, or "
-    "create a new one and set it here.",
+    "clock_skew": remedy(
+        "Set the clocks of {this_machine} and of authentik's server by NTP; times in the records depend on them. If "
+        "both are right, a proxy in front of authentik tells a time of its own."
+    ),
+    "partial_sight": how_to_grant("globally {permissions}") + " What it has now is none, or for single objects only.",
+    "sight_unproven": "In authentik under Directory > Roles create a role, add to it under Permissions by "
+    f"'{ASSIGN_PERMISSION}' globally {{permissions}}, and give it to {ROLE_HOLDER.both}.",
+    "token_expires_soon": "In authentik under Directory > Tokens and App passwords extend the expiry of the token in "
+    "use, or create a new one and use that. Delete those that are used no more: then this tells of the one in use "
+    "alone.",
     "tokens_unseen": "Look the expiry up in authentik under Directory > Tokens and App passwords.",
 }
 
@@ -103,16 +106,29 @@ def skipped(check: CheckName, seen: str) -> Check:
     return Check(check=check, status=CheckStatus.SKIPPED, code="skipped", seen=seen)
 
 
-def warned(check: CheckName, code: str, seen: str) -> Check:
+def warned(check: CheckName, code: str, seen: str, permissions: str = "") -> Check:
     """Give a check that found what does not stop a sync."""
-    return Check(check=check, status=CheckStatus.WARN, code=code, seen=seen, remedy=FINDINGS[code])
+    told = FINDINGS[code].format(permissions=permissions)
+    return Check(check=check, status=CheckStatus.WARN, code=code, seen=seen, remedy=told)
 
 
-def failed(check: CheckName, code: str, seen: str) -> Check:
+def failed(check: CheckName, code: str, seen: str, permissions: str = "") -> Check:
     """Give a check that found what no error says."""
-    return Check(check=check, status=CheckStatus.FAIL, code=code, seen=seen, remedy=FINDINGS[code])
+    told = FINDINGS[code].format(permissions=permissions)
+    return Check(check=check, status=CheckStatus.FAIL, code=code, seen=seen, remedy=told)
 
 
 def refused(check: CheckName, error: IntegrationError) -> Check:
     """Give a check that an error failed."""
     return Check(check=check, status=CheckStatus.FAIL, code=error.code, seen=str(error), remedy=error.remedy)
+
+
+def of_release(check: Check, release: tuple[int, int] | None) -> Check:
+    """Give a check whose remedy has the labels of this release; of None those of all."""
+    return msgspec.structs.replace(check, remedy=narrowed(check.remedy, release))
+
+
+def report_for(report: HealthReport, surface: Surface) -> HealthReport:
+    """Give a report whose remedies are in the words of a surface."""
+    checks = [msgspec.structs.replace(check, remedy=retold(check.remedy, surface)) for check in report.checks]
+    return msgspec.structs.replace(report, checks=checks)

@@ -13,12 +13,13 @@ import typer
 
 from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import health_table, say
+from openlane_authentik.host.cli.words import print_told
 from openlane_authentik.host.contract import Definition
 from openlane_authentik.host.errors import InvalidRequestError, UnhealthyError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation, SaveRequest, save
 from openlane_authentik.host.installations.forms import credential_schema
-from openlane_authentik.terminal import open_console, print_json
+from openlane_authentik.terminal import open_console
 
 _ORGANISATION: Final = "default"
 
@@ -66,14 +67,14 @@ def connect_directory(given: Given, meant: str | None, *, as_json: bool) -> int:
             saved = asyncio.run(save(host, definition.spec.id, request, before.id if before else None))
         except UnhealthyError as error:
             if as_json:
-                print_json({"code": error.code, "message": str(error), "health": error.report})
+                print_told({"code": error.code, "message": str(error), "health": error.report})
             else:
                 console = open_console(stderr=False)
                 console.print(health_table(error.report))
                 say(console, f"=> {error.report['status']}; nothing was stored", style="bold")
             return error.exit_code
     if as_json:
-        print_json(saved)
+        print_told(saved)
     else:
         console = open_console(stderr=False)
         console.print(health_table(saved.health or {"checks": []}))

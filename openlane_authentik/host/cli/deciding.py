@@ -3,6 +3,7 @@
 from openlane_authentik.host.attention import Attention, Candidate, confirm, dismiss, list_attention, list_candidates
 from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import say
+from openlane_authentik.host.cli.words import own_words, print_told
 from openlane_authentik.host.errors import ConflictError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import disconnect
@@ -70,12 +71,12 @@ def end_installation(meant: str, *, as_json: bool) -> None:
     with opened_host() as host:
         ended = disconnect(host, find_installation(host, meant).id)
     if as_json:
-        print_json(ended)
+        print_told(ended)
         return
     console = open_console(stderr=False)
     say(console, f"=> {ended.name} {ended.status}", style="bold")
     for part in ("message", "remedy"):
-        say(console, f"   {(ended.reason or {}).get(part, '')}")
+        say(console, f"   {own_words((ended.reason or {}).get(part, ''))}")
 
 
 def _find_question(host: Host, installation_id: str, meant: str) -> Attention:

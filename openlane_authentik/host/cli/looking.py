@@ -22,6 +22,7 @@ from openlane_authentik.host.cli.tables import (
     tell_trouble,
     tell_verdict,
 )
+from openlane_authentik.host.cli.words import print_told
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import sync_run
 from openlane_authentik.host.errors import InvalidRequestError, UnknownRecordError
@@ -57,7 +58,7 @@ def show_installations(organisation: str | None, *, as_json: bool) -> None:
             newest = {one.id: next(iter(runs.list_runs(held, one.id, limit=1)), None) for one in there}
         questions = {one.id: list_attention(host, one.id) for one in there}
     if as_json:
-        print_json(
+        print_told(
             [{**msgspec.to_builtins(one), "lastRun": newest[one.id], "attention": questions[one.id]} for one in there]
         )
         return
@@ -82,7 +83,7 @@ def show_runs(meant: str, limit: int, *, as_json: bool) -> None:
         with reading(host.database) as held:
             found = runs.list_runs(held, one.id, limit=limit)
     if as_json:
-        print_json(found)
+        print_told(found)
     else:
         open_console(stderr=False).print(runs_table(found))
 
@@ -96,7 +97,7 @@ def show_run(meant: str, number: int, *, as_json: bool) -> None:
     with opened_host() as host:
         run = find_run(host, find_installation(host, meant).id, number)
     if as_json:
-        print_json(run)
+        print_told(run)
         return
     console = open_console(stderr=False)
     console.print(runs_table([run]))

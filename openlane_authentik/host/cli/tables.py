@@ -10,6 +10,7 @@ from rich.text import Text
 
 from openlane_authentik.host.attention import Attention
 from openlane_authentik.host.cli.names import Names
+from openlane_authentik.host.cli.words import own_words
 from openlane_authentik.host.installations import Installation
 from openlane_authentik.host.runs import Run
 from openlane_authentik.host.store.lists import Change
@@ -32,7 +33,7 @@ def health_table(report: Mapping[str, Any]) -> Table:
         mark, style = _MARKS.get(check["status"], (check["status"], ""))
         table.add_row(Text(mark, style=style), Text(check["check"]), Text(check["seen"]))
         if check["remedy"]:
-            table.add_row("", Text(check["code"], style="bold"), Text(check["remedy"]))
+            table.add_row("", Text(check["code"], style="bold"), Text(own_words(check["remedy"])))
     return table
 
 
@@ -56,7 +57,7 @@ def tell_trouble(console: Console, one: Installation, questions: Sequence[Attent
     """Say what of an installation needs somebody, and what to do."""
     if one.reason is not None:
         say(console, f"! {one.name}: {one.reason['message']} [{one.reason['code']}]", style="yellow")
-        say(console, f"  {one.reason['remedy']}")
+        say(console, f"  {own_words(one.reason['remedy'])}")
     for question in questions:
         say(console, f"! {one.name}: {question.message}", style="yellow")
         say(console, f"  openlane-authentik host attention {one.id[:_SHORT_ID]}")
@@ -72,7 +73,7 @@ def tell_verdict(console: Console, one: Installation, run: Run | None) -> None:
             f"! {one.name}: run {run.number} failed: {run.error['message']} [{run.error['code']}]",
             style="yellow",
         )
-        say(console, f"  {run.error['remedy']}")
+        say(console, f"  {own_words(run.error['remedy'])}")
     elif run.exit_code:
         say(console, f"! {one.name}: run {run.number} could not prove everything", style="yellow")
         for warning in run.warnings or ():
@@ -121,7 +122,7 @@ def tell_run(console: Console, run: Run) -> None:
     say(console, f"=> run {run.number} {run.status}{tried}", style="bold")
     if run.error:
         say(console, f"   {run.error['message']} [{run.error['code']}]")
-        say(console, f"   {run.error['remedy']}")
+        say(console, f"   {own_words(run.error['remedy'])}")
 
 
 def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = True) -> Table:

@@ -14,6 +14,7 @@ from openlane_authentik.host import runs, sync
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import say, tell_run, tell_trouble
+from openlane_authentik.host.cli.words import print_told
 from openlane_authentik.host.database.connections import SQLITE, reading, transaction
 from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError, RunInterruptedError
 from openlane_authentik.host.host import Host
@@ -30,7 +31,7 @@ from openlane_authentik.host.scheduling.workers import (
     reap_all,
     sign_off,
 )
-from openlane_authentik.terminal import open_console, print_json
+from openlane_authentik.terminal import open_console
 
 _LOOK_SECONDS: Final = 0.5
 _TERMINATED: Final = 128 + signal.SIGTERM
@@ -48,7 +49,7 @@ def sync_now(meant: str, *, as_json: bool) -> int:
         one = get_installation(host, installation_id)
         questions = list_attention(host, installation_id)
     if as_json:
-        print_json(run)
+        print_told(run)
     else:
         console = open_console(stderr=False)
         tell_run(console, run)

@@ -11,6 +11,7 @@ from openlane_authentik.host.errors import CollectionFailedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.credential import read_credential
 from openlane_authentik.host.installations.views import Installation, get_installation
+from openlane_authentik.remedies import Surface, retold
 
 
 async def check_health(host: Host, installation_id: str) -> Installation:
@@ -55,7 +56,7 @@ def _as_json(report: HealthReport) -> dict[str, Any]:
             "status": str(check.status),
             "code": check.code,
             "seen": check.seen,
-            "remedy": check.remedy,
+            "remedy": retold(check.remedy, Surface.HOST),
         }
         for check in report.checks
     ]

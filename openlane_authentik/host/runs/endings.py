@@ -27,6 +27,7 @@ from openlane_authentik.host.runs.schedule import (
     interval_after_failure,
     interval_after_run,
 )
+from openlane_authentik.remedies import Surface, retold
 
 # A run that takes its worker down each time must not take them down for ever.
 MOST_LOST: Final = 5
@@ -170,7 +171,7 @@ def _tell_failure(held: sa.Connection, claimed: ClaimedRun, error: IntegrationEr
         return False
     failures = row.failures_in_a_row + 1
     if error.recovery is Recovery.RECONFIGURE:
-        reason = {"code": error.code, "message": str(error), "remedy": error.remedy}
+        reason = {"code": error.code, "message": str(error), "remedy": retold(error.remedy, Surface.HOST)}
         stopped = {"status": "ERRORED", "reason": reason, "failures_in_a_row": failures, "next_run_at": None}
         _update_installation(held, claimed.installation_id, stopped)
         return bool(row.status != "ERRORED")
@@ -190,7 +191,7 @@ def _told(error: IntegrationError) -> dict[str, str]:
     return {
         "code": error.code,
         "message": str(error),
-        "remedy": error.remedy,
+        "remedy": retold(error.remedy, Surface.HOST),
         "recovery": error.recovery.value,
     }
 

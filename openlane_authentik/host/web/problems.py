@@ -20,6 +20,7 @@ from openlane_authentik.host.errors import (
     UnhealthyError,
 )
 from openlane_authentik.log import get_logger
+from openlane_authentik.remedies import Surface, retold
 
 JSON: Final = "application/json"
 _log = get_logger()
@@ -56,7 +57,7 @@ _INTERNAL: Final = 500
 def problem_of(error: IntegrationError) -> Problem:
     """Tell a known failure."""
     report = error.report if isinstance(error, UnhealthyError) else None
-    return Problem(error.code, str(error), error.remedy, report)
+    return Problem(error.code, str(error), retold(error.remedy, Surface.HOST), report)
 
 
 def known(error: Exception) -> IntegrationError | None:

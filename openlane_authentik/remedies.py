@@ -1,0 +1,99 @@
+"""The words of a remedy: what has another name where it is read is named by a term, and each surface has its own words.
+
+A remedy is written once with its terms in braces, ``"..., or {groups_off}."``, and is then a text in the words of the
+library. Whoever shows it elsewhere retells it: ``retold(error.remedy, Surface.COMMAND)``. A text that is kept, as in
+the host's ledger, can be retold again, since every phrase of every surface is recognised.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Surface(StrEnum):
+    """Where a remedy is read.
+
+    Attributes:
+        LIBRARY: By who calls this package.
+        COMMAND: By who ran ``openlane-authentik``.
+        HOST: On the host's pages, in its API, and in what it stores and sends: by who fills in its forms, and need
+            not be the one who runs it.
+        HOST_COMMAND: By who ran ``openlane-authentik host``.
+    """
+
+    LIBRARY = "library"
+    COMMAND = "command"
+    HOST = "host"
+    HOST_COMMAND = "host_command"
+
+
+_GIVE_BOTH: Final = "Pass --base-url and --token-file, or set AUTHENTIK_BASE_URL and AUTHENTIK_TOKEN in the environment"
+_SET_PROXIES: Final = "Set HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+_RESTORE_KEY: Final = "Restore the key file that belongs to this database, or set OPENLANE_HOST_KEY to its content"
+_MIGRATE: Final = "Back the database up and run `openlane-authentik host migrate`"
+_DATABASE_ADDRESS: Final = "the address in OPENLANE_HOST_DATABASE_URL"
+
+
+def _of_the_host(everywhere: str, on_its_pages: str) -> dict[Surface, str]:
+    """Give a term for what is of the host itself, which whoever reads its pages need not run."""
+    return {surface: on_its_pages if surface is Surface.HOST else everywhere for surface in Surface}
+
+
+TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
+    "this_machine": _of_the_host("this machine", "the host's machine"),
+    "give_credential": {
+        Surface.LIBRARY: "Give `baseUrl` and `token` in the credential",
+        Surface.COMMAND: _GIVE_BOTH,
+        Surface.HOST: "Fill in 'Base URL' and 'API Token'",
+        Surface.HOST_COMMAND: _GIVE_BOTH,
+    },
+    "trust_authority": {
+        Surface.LIBRARY: "give its file as `ca_file`",
+        Surface.COMMAND: "pass its file with --ca-file",
+        Surface.HOST: "let whoever runs this host make the host trust that authority",
+        Surface.HOST_COMMAND: "name in SSL_CERT_FILE a file with it and all other authorities that are needed",
+    },
+    "name_authorities": {
+        Surface.LIBRARY: "Give a file of certificates in PEM format as `ca_file`, or name one in SSL_CERT_FILE",
+        Surface.COMMAND: "Pass a file of certificates in PEM format with --ca-file, or name one in SSL_CERT_FILE",
+        Surface.HOST: "Let whoever runs this host give it a file of certificates in PEM format",
+        Surface.HOST_COMMAND: "Name a file of certificates in PEM format in SSL_CERT_FILE",
+    },
+    "set_proxies": _of_the_host(_SET_PROXIES, "Let whoever runs this host set its proxy variables"),
+    "groups_off": {
+        Surface.LIBRARY: "set `disable_group_sync`",
+        Surface.COMMAND: "pass --disable-group-sync",
+        Surface.HOST: "switch on 'Disable Group Sync'",
+        Surface.HOST_COMMAND: "connect it with --disable-group-sync",
+    },
+    "raise_time_limit": {
+        Surface.LIBRARY: "Raise `timeout_seconds`",
+        Surface.COMMAND: "Raise --timeout",
+        Surface.HOST: "Raise the 'Time limit' of the schedule and the 'Timeout' of the sync's options",
+        Surface.HOST_COMMAND: "Raise the installation's time limit with `host connect --timeout`",
+    },
+    "database_address": _of_the_host(_DATABASE_ADDRESS, "the database address that this host was started with"),
+    "migrate": _of_the_host(_MIGRATE, "Let whoever runs this host back the database up and migrate it"),
+    "restore_key": _of_the_host(
+        _RESTORE_KEY, "Let whoever runs this host restore the key that belongs to its database"
+    ),
+}
+"""By term, the words of each surface; no two terms share a phrase, and no phrase is a part of another term's."""
+
+_TERM_OF: Final = {phrase: term for term, phrases in TERMS.items() for phrase in phrases.values()}
+_PHRASE: Final = re.compile("|".join(map(re.escape, sorted(_TERM_OF, key=len, reverse=True))))
+
+
+def remedy(template: str) -> str:
+    """Give a remedy in the words of the library.
+
+    Raises:
+        KeyError: The template names a term that there is not.
+    """
+    return template.format_map({term: phrases[Surface.LIBRARY] for term, phrases in TERMS.items()})
+
+
+def retold(text: str, surface: Surface) -> str:
+    """Give a remedy in the words of a surface, whichever surface's it is in; a text that names no term stays."""
+    return _PHRASE.sub(lambda found: TERMS[_TERM_OF[found[0]]][surface], text)
