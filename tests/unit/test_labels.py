@@ -1,0 +1,73 @@
+"""The labels of authentik's admin interface, by release: what a remedy and the README tell a person to press."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from openlane_authentik import HealthReport
+from openlane_authentik.errors import NoPermissionUsersError, TokenMissingError
+from openlane_authentik.labels import ASSIGN_PERMISSION, GIVE_ROLE, NEW_SERVICE_ACCOUNT, YearMonth, narrowed
+from openlane_authentik.operations.health_report import FINDINGS, CheckName
+from openlane_authentik.testing import RELEASES, Directory, FakeAuthentik
+from tests.support import SimulatedClock, connect
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+_OLD, _NEW = "'Create Service account'", "'New Service Account'"
+
+
+@pytest.mark.parametrize(
+    ("release", "shown"),
+    [
+        ((2023, 10), {_OLD}),
+        ((2024, 12), {_OLD}),
+        ((2025, 2), {_OLD, _NEW}),
+        ((2025, 8), {_OLD, _NEW}),
+        ((2025, 10), {_NEW}),
+        ((2026, 5), {_NEW}),
+        (None, {_OLD, _NEW}),
+    ],
+)
+def test_the_button_for_a_service_account_is_that_of_the_release(release: YearMonth | None, shown: set[str]) -> None:
+    """Up to 2024.12 one label, from 2025.10 on the other; in between, and where nobody knows, both."""
+    text = narrowed(TokenMissingError.remedy, release)
+    assert {label for label in (_OLD, _NEW) if label in text} == shown
+
+
+def _checked(release: str, kind: str) -> HealthReport:
+    fake = FakeAuthentik(Directory.generate(users=30, groups=4, seed=2, clock=SimulatedClock().now), release=release)
+    return asyncio.run(connect(fake, kind, SimulatedClock()).health_check())
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_health_check_tells_the_labels_of_the_release_it_found(release: str) -> None:
+    """A missing permission is granted by the button of every release, and the role given in the way of this one."""
+    (users,) = (check for check in _checked(release, "none").checks if check.check is CheckName.USERS)
+    assert users.code == "no_permission_users"
+    assert f"'{ASSIGN_PERMISSION}'" in users.remedy
+    since = RELEASES[release].user_roles
+    assert ("on the role's page under Users" in users.remedy) == since
+    assert ("into a group that has it" in users.remedy) == (not since)
+    assert "2025.12" not in users.remedy
+
+
+def test_the_health_check_of_a_release_it_cannot_read_tells_both() -> None:
+    """Where the release is not known, the way of every release is told."""
+    assert GIVE_ROLE.both in NoPermissionUsersError.remedy
+    assert narrowed(NoPermissionUsersError.remedy, None) == NoPermissionUsersError.remedy
+
+
+@pytest.mark.parametrize("code", ["partial_sight", "sight_unproven"])
+def test_the_findings_of_sight_name_the_button(code: str) -> None:
+    """What to press is named as authentik names it."""
+    assert f"'{ASSIGN_PERMISSION}'" in FINDINGS[code]
+    assert "Assign global permission" not in FINDINGS[code]
+
+
+def test_the_readme_has_the_labels_of_every_release() -> None:
+    """The steps to connect name both buttons for the account, and the one for permissions."""
+    steps = README.split("## Connect your authentik\n", 1)[1].split("\n## ", 1)[0]
+    for label in (NEW_SERVICE_ACCOUNT.before, NEW_SERVICE_ACCOUNT.after):
+        assert f"{label.strip(chr(39))}**" in steps
+    assert f"Permissions > {ASSIGN_PERMISSION}**" in steps
+    assert "Assign global" not in steps
