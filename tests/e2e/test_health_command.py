@@ -185,6 +185,37 @@ def test_people_read_a_table() -> None:
     assert "needs attention" in ran.stdout
 
 
+def test_what_to_do_is_told_by_the_options_of_the_command(tmp_path: Path) -> None:
+    """Table and JSON name options that ``health`` has, and neither parameters nor labels of a form."""
+    fake = _fake()
+    with serve(fake) as server:
+        env = environment(AUTHENTIK_BASE_URL=server.url, AUTHENTIK_TOKEN=fake.token("view_user_only"))
+        blind = [run("health", env=env).stdout, run("health", "--json", env=env).stdout]
+        failed = run("sync", env=env)
+    with _tls(tmp_path, fake) as (url, _):
+        env = environment(AUTHENTIK_BASE_URL=url, AUTHENTIK_TOKEN="t")
+        distrusting = [run("health", env=env).stdout, run("health", "--json", env=env).stdout]
+    offered = run("health", "--help").stdout
+    closing = json.loads(failed.stdout.splitlines()[-1])
+    blind += [failed.stderr, closing["error"]["remedy"]]
+    for option, told in (("--disable-group-sync", blind), ("--ca-file", distrusting)):
+        assert option in offered
+        for text in told:
+            assert option in " ".join(text.split())
+            assert "disable_group_sync" not in text
+            assert "ca_file" not in text
+            assert "Disable Group Sync" not in text
+
+
+def test_a_token_that_has_expired_is_not_warned_of() -> None:
+    """An expired token that is still listed is not the one in use, so that nothing is wrong."""
+    fake = _fake(release="2026.2")
+    fake.token("viewer", identifier="old", expires=timedelta(days=-3))
+    with serve(fake) as server:
+        exit_code, report = _checked(server.url, fake.token("viewer"))
+    assert (exit_code, report["status"], _codes(report)) == (0, "healthy", set())
+
+
 def test_events_are_json_when_nobody_looks_on() -> None:
     """Where standard error is no terminal, each of its lines is a JSON event."""
     fake = _fake()

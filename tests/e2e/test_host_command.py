@@ -175,6 +175,17 @@ def test_a_failed_check_stores_nothing(desk: Desk) -> None:
     assert partial not in desk.said
 
 
+def test_what_to_do_is_told_by_what_the_hosts_commands_have(desk: Desk) -> None:
+    """A failed check names the options of ``connect``, also as JSON, and a variable where there is no option."""
+    for arguments in ((), ("--json",)):
+        told = desk.run("connect", *arguments, AUTHENTIK_TOKEN=desk.fake.token("view_user_only")).stdout
+        assert "--disable-group-sync" in " ".join(told.split())
+        assert "Disable Group Sync" not in told
+        distrusting = desk.run("connect", *arguments, AUTHENTIK_BASE_URL=desk.server.url.replace("http:", "https:"))
+        assert "SSL_CERT_FILE" in distrusting.stdout
+        assert "--ca-file" not in distrusting.stdout
+
+
 def test_the_credential_comes_from_where_a_sync_has_it(desk: Desk) -> None:
     """From options and a token file, from the environment, or whole from a JSON file; never from an option itself."""
     token = desk.folder / "token.txt"
