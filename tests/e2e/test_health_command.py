@@ -195,6 +195,9 @@ def test_what_to_do_is_told_by_the_options_of_the_command(tmp_path: Path) -> Non
     with _tls(tmp_path, fake) as (url, _):
         env = environment(AUTHENTIK_BASE_URL=url, AUTHENTIK_TOKEN="t")
         distrusting = [run("health", env=env).stdout, run("health", "--json", env=env).stdout]
+        broken = run("health", env={**env, "SSL_CERT_FILE": "/nowhere"})
+    assert "[ca_file_invalid]" in broken.stderr
+    distrusting.append(broken.stderr.replace("[ca_file_invalid]", ""))
     offered = run("health", "--help").stdout
     closing = json.loads(failed.stdout.splitlines()[-1])
     blind += [failed.stderr, closing["error"]["remedy"]]

@@ -184,6 +184,11 @@ def test_what_to_do_is_told_by_what_the_hosts_commands_have(desk: Desk) -> None:
         distrusting = desk.run("connect", *arguments, AUTHENTIK_BASE_URL=desk.server.url.replace("http:", "https:"))
         assert "SSL_CERT_FILE" in distrusting.stdout
         assert "--ca-file" not in distrusting.stdout
+    # An error that ends the command is told in the same words.
+    broken = desk.run("connect", SSL_CERT_FILE="/nowhere")
+    assert "[ca_file_invalid]" in broken.stderr
+    assert "in PEM format in SSL_CERT_FILE" in " ".join(broken.stderr.split())
+    assert "--ca-file" not in broken.stderr
 
 
 def test_the_credential_comes_from_where_a_sync_has_it(desk: Desk) -> None:
