@@ -69,8 +69,12 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         requests: How many came.
         bytes: Of the bodies of its answers.
         work: Seconds that the modelled server's workers would have worked on them, at full scale.
+        looks: How many asked what the token may see.
+        counts: How many asked for a count.
     """
 
     requests: int
     bytes: int
     work: float
+    looks: int
+    counts: int

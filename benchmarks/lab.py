@@ -102,6 +102,14 @@ class FakeServer:
         """Rename and delete so many users, chosen at random."""
         await self._command(f"change {updated} {deleted}")
 
+    async def log_in(self, share: float) -> None:
+        """Let a share of the users log in."""
+        await self._command(f"login {share}")
+
+    async def drift(self, deleted: int) -> None:
+        """Let so many users vanish behind the reader of the next run."""
+        await self._command(f"drift {deleted}")
+
     async def move_clock(self, seconds: float) -> None:
         """Let its clock move on, so that a delta does not meet what was changed before the last run."""
         await self._command(f"later {seconds}")

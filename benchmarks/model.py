@@ -21,9 +21,19 @@ _USERS: Final = "/core/users/"
 _GROUPS: Final = "/core/groups/"
 
 
+def is_count(request: RequestInfo) -> bool:
+    """Whether it asks for the count of a list."""
+    return request.path.endswith((_USERS, _GROUPS)) and _last(request, "page_size") == "1"
+
+
+def is_look(request: RequestInfo) -> bool:
+    """Whether it asks what the token may see."""
+    return request.path.endswith(("/me/", "/rbac/permissions/"))
+
+
 def modelled_seconds(request: RequestInfo) -> float:
     """Seconds of one worker's time."""
-    if request.path.endswith((_USERS, _GROUPS)) and _last(request, "page_size") == "1":
+    if is_count(request):
         return _COUNT_SECONDS
     if request.path.endswith(_USERS):
         return _USERS_PAGE_SECONDS + _USER_SECONDS * request.rows

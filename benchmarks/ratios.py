@@ -13,6 +13,9 @@ from typing import Final
 from benchmarks.rounds import (
     DELTA,
     DELTA_CHANGED,
+    DELTA_DELETED,
+    DELTA_LOGINS,
+    DRIFT,
     EVERYDAY_FILTERED,
     FILTERED,
     FLOOR,
@@ -72,6 +75,9 @@ QUESTIONS: Final = (
     Question("wall", OFFICIAL, REMEMBERED, modelled=True, wanted="at least 1.7"),
     Question("wall", OFFICIAL, DELTA, modelled=True, wanted="at least 15"),
     Question("wall", OFFICIAL, DELTA_CHANGED, modelled=True, wanted="at least 10"),
+    Question("wall", REMEMBERED, DELTA_DELETED, modelled=True, wanted="at least 6"),
+    Question("wall", DELTA_LOGINS, REMEMBERED, modelled=True, wanted="at most 0.5"),
+    Question("wall", DRIFT, REMEMBERED, modelled=True, wanted="at most 1.2"),
 )
 
 

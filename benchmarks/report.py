@@ -4,11 +4,12 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from statistics import median
 
 import msgspec
 
 from benchmarks.ratios import QUESTIONS, answers, growth, middle, sizes
-from benchmarks.rounds import DELTA, DELTA_CHANGED, ON_IDLE, Sample
+from benchmarks.rounds import CASES, DELTA, Sample
 
 _MEGA = 1e6
 _MICRO = 1e-6
@@ -64,7 +65,7 @@ def _tables(samples: list[Sample], *, modelled: bool) -> Iterator[str]:
     head = ("", "wall s", "CPU s", "requests", "MB received", "peak MB", "MB written", "server's work s")
     for users in sizes(samples):
         rows: list[tuple[str, ...]] = []
-        for case in ON_IDLE:
+        for case in CASES:
             wall, cpu, requests, received, memory, written, work = (
                 middle(samples, case, users, metric, modelled=modelled)
                 for metric in ("wall", "CPU", "requests", "bytes", "memory", "written", "server work")
@@ -116,7 +117,7 @@ def _growth(samples: list[Sample]) -> Iterator[str]:
             f"{one.memory_times:.2f}",
             f"{one.memory_a_user:.0f}",
         )
-        for case in ON_IDLE
+        for case in CASES
         for one in growth(samples, case)
     ]
     if rows:
@@ -138,7 +139,15 @@ def _notes(samples: list[Sample]) -> Iterator[str]:
     cases = {sample.case for sample in samples}
     if DELTA.name not in cases:
         yield "This version of the package has no delta sync."
-    for name in (DELTA.name, DELTA_CHANGED.name):
+    for users in sizes(samples):
+        proofs = [sample.served for sample in samples if sample.case == DELTA.name and sample.users == users]
+        if proofs:
+            looks, counts = (median(getattr(served, name) for served in proofs) for name in ("looks", "counts"))
+            yield (
+                f"At {users:,} users {looks:g} of the requests of '{DELTA.name}' ask what the token may see, and "
+                f"{counts:g} for a count."
+            )
+    for name in (case.name for case in CASES if case.delta):
         if whole := sum(sample.case == name and not sample.measured.delta for sample in samples):
             yield f"{whole} runs of '{name}' were full syncs: their checkpoint was not taken."
 

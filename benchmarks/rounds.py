@@ -29,6 +29,8 @@ class Case:
         remember: Whether it leaves a checkpoint.
         delta: Whether it goes on from the checkpoint that the last run left.
         changed, deleted: How many users are changed and deleted just before it.
+        logins: The share of users who log in just before it.
+        drift: How many users are deleted behind the reader while it reads.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Case:
     delta: bool = False
     changed: int = 0
     deleted: int = 0
+    logins: float = 0.0
+    drift: int = 0
 
 
 FULL: Final = Case("ours, full", "ours")
@@ -50,9 +54,13 @@ DELTA: Final = Case("ours, delta, nobody changed", "ours", remember=True, delta=
 DELTA_CHANGED: Final = Case(
     "ours, delta, 10 changed, 2 deleted", "ours", remember=True, delta=True, changed=10, deleted=2
 )
+DELTA_DELETED: Final = Case("ours, delta, 3 deleted", "ours", remember=True, delta=True, deleted=3)
+DELTA_LOGINS: Final = Case("ours, delta, 30 % logged in", "ours", remember=True, delta=True, logins=0.3)
+DRIFT: Final = Case("ours, full, 12 deleted meanwhile", "ours", remember=True, drift=12)
 
 ON_IDLE: Final = (FULL, FLOOR, OFFICIAL, FILTERED, EVERYDAY_FILTERED, REMEMBERED, DELTA, DELTA_CHANGED)
-ON_MODELLED: Final = (REMEMBERED, OFFICIAL, DELTA, DELTA_CHANGED)
+ON_MODELLED: Final = (REMEMBERED, OFFICIAL, DELTA, DELTA_CHANGED, DELTA_DELETED, DELTA_LOGINS, DRIFT)
+CASES: Final = tuple(dict.fromkeys((*ON_IDLE, *ON_MODELLED)))
 _SAME_ENVELOPES: Final = (FULL, FLOOR, OFFICIAL, FILTERED, REMEMBERED)
 
 
@@ -145,6 +153,10 @@ async def _round(
             await server.move_clock(_CLOCK_STEP_SECONDS)
         if case.changed or case.deleted:
             await server.change(case.changed, case.deleted)
+        if case.logins:
+            await server.log_in(case.logins)
+        if case.drift:
+            await server.drift(case.drift)
         measured, served = await run_subject(
             _job(case, server, folder, requests), server, _limit(series.users, series.speed)
         )

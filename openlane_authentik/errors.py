@@ -147,7 +147,7 @@ class ProxySettingError(ConfigurationError):
     """A proxy variable of the environment cannot be used."""
 
     code = "proxy_invalid"
-    remedy = told("{set_proxies} to http:// or https:// addresses, or unset them.")
+    remedy = told("{set_proxy} to the http:// or https:// address of a proxy, or unset it.")
 
 
 class OutputError(ConfigurationError):

@@ -29,7 +29,7 @@ class Surface(StrEnum):
 
 
 _GIVE_BOTH: Final = "Pass --base-url and --token-file, or set AUTHENTIK_BASE_URL and AUTHENTIK_TOKEN in the environment"
-_SET_PROXIES: Final = "Set HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+_SET_PROXY: Final = "Set the variable that the message names"
 _RESTORE_KEY: Final = "Restore the key file that belongs to this database, or set OPENLANE_HOST_KEY to its content"
 _MIGRATE: Final = "Back the database up and run `openlane-authentik host migrate`"
 _DATABASE_ADDRESS: Final = "the address in OPENLANE_HOST_DATABASE_URL"
@@ -60,7 +60,7 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
         Surface.HOST: "Let whoever runs this host give it a file of certificates in PEM format",
         Surface.HOST_COMMAND: "Name a file of certificates in PEM format in SSL_CERT_FILE",
     },
-    "set_proxies": _of_the_host(_SET_PROXIES, "Let whoever runs this host set its proxy variables"),
+    "set_proxy": _of_the_host(_SET_PROXY, "Let whoever runs this host set the variable that the message names"),
     "groups_off": {
         Surface.LIBRARY: "set `disable_group_sync`",
         Surface.COMMAND: "pass --disable-group-sync",

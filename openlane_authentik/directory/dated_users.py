@@ -7,7 +7,7 @@ from typing import Final
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page, user_pk
 from openlane_authentik.directory.axis import EVERYBODY, JOINED, UPDATED, Axis
-from openlane_authentik.directory.counting import Question, between, count_users, locate
+from openlane_authentik.directory.counting import EVERYONE, Question, between, count_users, locate
 from openlane_authentik.directory.keyset import USERS, FilterIgnoredError, Span, UnsteadyTieError, walk
 from openlane_authentik.directory.moments import to_micros
 from openlane_authentik.directory.newest import newest_span, rungs
@@ -55,6 +55,8 @@ class DatedUsers:
         self._anchors = list(anchors)
         self._most_edits = most_edits
         self._since: int | None = None
+        self._total = 0
+        self._edits = 0
         self._axes: dict[str, tuple[int, Axis]] = {}
 
     async def read_all(self, told: Callable[[], None]) -> None:
@@ -103,12 +105,15 @@ class DatedUsers:
 
         async def read_newest() -> None:
             parts = axis.parts(newest, -(-axis.count(newest) // self._size.rows))
-            steady.append(not await self._walk_each(parts, take))
+            steady.append(not await self._walk_each(parts, take, self._refuse_more_than(axis.count(newest))))
 
         async def read_keys() -> None:
             self.evidence.late_joiners += await read_newest_keys(self._client, self._accounts)
 
-        await side_by_side((partial(self._refuse_too_many, axis), read_newest, read_keys), self._width)
+        async def count_everyone() -> None:
+            self._total = await count_users(self._client, EVERYONE)
+
+        await side_by_side((read_newest, read_keys, count_everyone), self._width)
         # Stamps only move forward: who carried one of the newest and is not among them now is gone, or went back.
         vanished = (axis.pks(newest) - shown) & self._accounts.roster.pks
         if len(vanished) > MOST_ASKED:
@@ -117,6 +122,20 @@ class DatedUsers:
             return False
         await read_users_again(self._client, self._accounts, vanished, self._width)
         return all(steady)
+
+    async def settle_presence(self) -> None:
+        """Find who vanished or appeared, where the count of everybody says that somebody did.
+
+        Raises:
+            UnsettledError: See ``refresh``.
+            FilterIgnoredError: See ``read_all``.
+            IntegrationError: See ``AuthentikClient.get``.
+        """
+        if self._accounts.without_pk or self._total == len(self._accounts.roster):
+            return
+        self._refuse_difference(self._total)
+        whole = {Span(JOINED): self._total}
+        await self._read_again(await locate(self._client, self._axis(JOINED), whole, self._width))
 
     def questions(self) -> dict[Question, int]:
         """Return the counts that prove who is there, and of a run that has to find every edit that none is unknown."""
@@ -132,8 +151,11 @@ class DatedUsers:
             asked += [Question(Span(UPDATED, None, rung)) for rung in rungs(updated, newest, self._anchors)]
         return {question: self._known(question) for question in asked}
 
-    async def resolve(self, counted: Mapping[Question, int]) -> None:
+    async def resolve(self, counted: Mapping[Question, int]) -> bool:
         """Find who vanished, appeared or changed where counts differ: first who is there, then what they are.
+
+        Returns:
+            Whether somebody was found; if not, the newest have to be read again.
 
         Raises:
             UnsettledError: See ``refresh``.
@@ -142,8 +164,8 @@ class DatedUsers:
         """
         differing = [question for question, number in counted.items() if number != self._known(question)]
         joined, updated = _below(counted, JOINED), _below(counted, UPDATED)
-        if self._most_edits is not None and abs(joined[None] - len(self._accounts.roster)) > self._most_edits:
-            raise UnsettledError("too_many_changes")
+        self._refuse_difference(joined[None])
+        before = self._accounts.roster.revision
         axis = self._axis(JOINED)
         if any(question.span.field == JOINED and question.trait is EVERYBODY for question in differing):
             await self._read_again(await locate(self._client, axis, between(joined, JOINED), self._width))
@@ -153,13 +175,18 @@ class DatedUsers:
                 await self._read_again(await locate(self._client, axis, whole, self._width, trait=question.trait))
         elif differing:
             await self._find_edits({**updated, None: joined[None]})
+        return self._accounts.roster.revision != before
 
-    async def _refuse_too_many(self, axis: Axis) -> None:
-        if self._most_edits is None or not len(axis):
-            return
-        unseen = Span(UPDATED, axis.moment(len(axis) - 1) + 1)
-        if await count_users(self._client, Question(unseen)) > self._most_edits:
+    def _refuse_difference(self, total: int) -> None:
+        if self._most_edits is not None and abs(total - len(self._accounts.roster)) > self._most_edits:
             raise UnsettledError("too_many_changes")
+
+    def _refuse_more_than(self, known: int) -> Callable[[int], None]:
+        def refuse(count: int) -> None:
+            if self._most_edits is not None and count > known + self._most_edits:
+                raise UnsettledError("too_many_changes")
+
+        return refuse
 
     async def _find_edits(self, below: Mapping[int | None, int]) -> None:
         axis = self._axis(UPDATED)
@@ -187,12 +214,20 @@ class DatedUsers:
             await self._accounts.gone(pk)
 
     async def _take(self, rows: list[RawRecord]) -> int:
+        roster = self._accounts.roster
+        before = roster.revision
         new = await take_news(self._accounts, rows)
         self.evidence.late_joiners += new
+        self._edits += roster.revision - before
+        if self._most_edits is not None and self._edits > self._most_edits:
+            raise UnsettledError("too_many_changes")
         return new
 
     async def _walk_each(
-        self, spans: Iterable[Span], accept: Callable[[list[RawRecord]], Awaitable[int]]
+        self,
+        spans: Iterable[Span],
+        accept: Callable[[list[RawRecord]], Awaitable[int]],
+        refuse: Callable[[int], None] = lambda _count: None,
     ) -> list[Span]:
         """Walk spans side by side; return those whose users would not stand still.
 
@@ -205,7 +240,7 @@ class DatedUsers:
         async def walk_one(span: Span) -> None:
             # Neither may end the walks beside this one, whose users may be on their way to the sink.
             try:
-                async for rows in walk(self._client, span, self._size, self._width):
+                async for rows in walk(self._client, span, self._size, self._width, refuse=refuse):
                     await accept(rows)
             except UnsteadyTieError:
                 unsteady.append(span)

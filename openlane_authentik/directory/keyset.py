@@ -5,7 +5,7 @@ still ahead, whatever was deleted behind. Needs authentik 2025.8, the first with
 ``last_updated``; both exclude their bound, hence the steps of one microsecond.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,7 +59,14 @@ class Span:
         return (self.start is None or moment >= self.start) and (self.end is None or moment < self.end)
 
 
-async def walk(client: AuthentikClient, span: Span, size: PageSize, width: int) -> AsyncIterator[list[RawRecord]]:
+async def walk(
+    client: AuthentikClient,
+    span: Span,
+    size: PageSize,
+    width: int,
+    *,
+    refuse: Callable[[int], None] = lambda _count: None,
+) -> AsyncIterator[list[RawRecord]]:
     """Give the users of a span page by page, each once, in the order of the timestamp.
 
     Args:
@@ -67,6 +74,7 @@ async def walk(client: AuthentikClient, span: Span, size: PageSize, width: int) 
         span: What to read.
         size: Rows asked for at a time.
         width: Requests at a time for a tie that fills more than a page.
+        refuse: Told at every page how many users are left, and may raise.
 
     Raises:
         FilterIgnoredError: The answer shows that the filter or the ordering was not honoured.
@@ -78,6 +86,7 @@ async def walk(client: AuthentikClient, span: Span, size: PageSize, width: int) 
     while True:
         page = await read_first_page(client, USERS, _in_order(rest), size)
         moments = _moments(page.rows, rest)
+        refuse(page.count)
         fresh = [row for row in page.rows if record_key(row) not in at_the_edge]
         if page.next == 0 and page.count <= len(page.rows):
             yield fresh

@@ -14,14 +14,14 @@ from openlane_authentik.directory.spans import plan_spans
 from openlane_authentik.directory.users import Accounts, take_news
 
 LOGIN: Final = "last_login"
-_LOOK_BACK: Final = timedelta(hours=1)
+_LOOK_BACK: Final = timedelta(minutes=5)
 
 
 def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
     """Return from which ``last_login`` on the next run has to read.
 
     Logins decide nothing about who is there. So it is enough to take the earlier of two clocks, this machine's and the
-    one behind the newest login, and to go back by the length of this run and an hour.
+    one behind the newest login, and to go back by the length of this run and five minutes.
 
     Args:
         newest: The newest ``last_login`` known, in microseconds.

@@ -71,10 +71,14 @@ class PagedUsers:
             for question in whole_questions(self._accounts.roster)
         }
 
-    async def resolve(self, _counted: Mapping[Question, int]) -> None:
+    async def settle_presence(self) -> None:
+        """Do nothing: two passes that agree have settled it."""
+
+    async def resolve(self, _counted: Mapping[Question, int]) -> bool:
         """Read passes again.
 
         Raises:
             IntegrationError: See ``AuthentikClient.get``.
         """
         await self.read_all()
+        return False

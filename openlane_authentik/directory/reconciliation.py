@@ -106,8 +106,9 @@ class Reconciler:
 
         work: list[Work] = [refresh, read_groups, *beside]
         for _ in range(MOST_ROUNDS):
-            await side_by_side(work, len(work))
+            await side_by_side(work, max(1, len(work)))
             await self._settle(found)
+            await self._users.settle_presence()
             expected = self._users.questions()
             testimony = await self._testimony(found, expected.keys())
             found.sight = testimony.sight
@@ -120,9 +121,9 @@ class Reconciler:
                 break
             for pk, raw in testimony.present.items():
                 await self._accounts.accept_again(pk, raw)
-            if testimony.counted != expected:
-                await self._users.resolve(testimony.counted)
-            work = [refresh] if groups_agree else [refresh, read_groups]
+            explained = testimony.counted == expected or await self._users.resolve(testimony.counted)
+            work = [] if explained and steady[-1] else [refresh]
+            work += [] if groups_agree else [read_groups]
         return found
 
     async def _settle(self, found: Reconciled) -> None:

@@ -20,7 +20,7 @@ _MOST_ROUNDS: Final = 3
 async def settle_memberships(
     client: AuthentikClient, accounts: Accounts, groups: GroupReader, width: int
 ) -> tuple[Differences, int]:
-    """Compare both sides of the memberships, and read again those users and all groups where they differ.
+    """Compare both sides of the memberships, and read again those users where they differ, and then all groups.
 
     Args:
         client: Of this run.
@@ -36,14 +36,27 @@ async def settle_memberships(
     """
     reread = 0
     for _ in range(_MOST_ROUNDS):
-        differences = compare_memberships(accounts.roster, groups.rows())
-        users = differences.users | differences.dangling.keys()
-        if not users or len(users) > MOST_USERS_REREAD:
+        differences, more = await _reread(client, accounts, groups, width)
+        reread += more
+        if not more:
             return differences, reread
-        reread += len(users)
-        await read_users_again(client, accounts, users, width)
+        # Often they agree now: the groups were read after the users.
+        differences = compare_memberships(accounts.roster, groups.rows())
+        if not differences:
+            return differences, reread
         await groups.read()
     return compare_memberships(accounts.roster, groups.rows()), reread
+
+
+async def _reread(
+    client: AuthentikClient, accounts: Accounts, groups: GroupReader, width: int
+) -> tuple[Differences, int]:
+    differences = compare_memberships(accounts.roster, groups.rows())
+    users = differences.users | differences.dangling.keys()
+    if len(users) > MOST_USERS_REREAD:
+        return differences, 0
+    await read_users_again(client, accounts, users, width)
+    return differences, len(users)
 
 
 async def read_users_again(client: AuthentikClient, accounts: Accounts, pks: Collection[int], width: int) -> None:

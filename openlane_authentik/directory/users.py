@@ -85,8 +85,12 @@ class UserSource(Protocol):
         """Return what to ask the server, and the numbers that it must give."""
         ...
 
-    async def resolve(self, counted: Mapping[Question, int]) -> None:
-        """Read again where the server's numbers are others."""
+    async def settle_presence(self) -> None:
+        """Find who vanished, where that is known before the server is asked for everything."""
+        ...
+
+    async def resolve(self, counted: Mapping[Question, int]) -> bool:
+        """Read again where the server's numbers are others; return whether that explains them."""
         ...
 
 
