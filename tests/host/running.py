@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.host.database.connections import reading, transaction
-from openlane_authentik.host.database.tables import installation
+from openlane_authentik.host.database.tables import installation, worker
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import ClaimedRun, complete_run, settle_installation
 
@@ -54,6 +54,13 @@ def look_at(engine: sa.Engine, installation_id: str = "one") -> Any:
     """Give the row of an installation."""
     (row,) = look_up(engine, installation, id=installation_id)
     return row
+
+
+def age_workers(engine: sa.Engine, *worker_ids: str) -> None:
+    """Let the last beat of these workers, or of all, lie long ago, as if one had waited; none of them is there."""
+    aged = sa.update(worker).values(beat_at=rfc3339(LONG_AGO))
+    with transaction(engine) as held:
+        held.execute(aged.where(worker.c.id.in_(worker_ids)) if worker_ids else aged)
 
 
 def end_well(host: Host, claimed: ClaimedRun, *, changes: int = 1, now: datetime | None = None) -> None:

@@ -30,6 +30,7 @@ from openlane_authentik.testing import Fault, Server
 from tests.e2e.command import run
 from tests.host.conftest import MakeDatabase
 from tests.host.in_process import changes_of, stored
+from tests.host.running import age_workers
 from tests.host.service import ENDED, service_env, serving
 from tests.host.support import connect_demo, dump, new_key, put, request_run, row_of
 from tests.host.web_support import run_now
@@ -48,7 +49,6 @@ class Place:
             data_dir=self.data,
             database_url=self.database_url,
             key=SecretStr(",".join(keys)) if keys else None,
-            worker_lost_seconds=3,
         )
 
     def opened(self, *keys: str) -> "closing[Host]":
@@ -56,8 +56,7 @@ class Place:
         return closing(open_host(self.settings(*keys)))
 
     def env(self) -> dict[str, str]:
-        # On PostgreSQL a worker whose row was restored is believed to live for so long.
-        return service_env(self.data, self.database_url, OPENLANE_HOST_WORKER_LOST_SECONDS="3")
+        return service_env(self.data, self.database_url)
 
     @property
     def key(self) -> Path:
@@ -124,6 +123,10 @@ def _carry(here: Place, there: Place, *, engine: bool) -> None:
     )
     restore = [str(programs / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={there.database_url}"]
     subprocess.run(restore, check=True, capture_output=True, input=dumped.stdout)
+    # On PostgreSQL a worker whose row was restored is believed to live until it was silent for too long.
+    restored = open_database(there.database_url)
+    age_workers(restored)
+    restored.dispose()
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:

@@ -31,6 +31,8 @@ from openlane_authentik.host.scheduling.queue import check_sqlite
 from tests.host.running import add_installation, end_well, look_at, look_up, wait_until
 
 POSTGRESQL_ONLY = pytest.mark.parametrize("make_database", ["postgresql"], indirect=True)
+# When what must come soon is given up: a busy machine may take long for anything.
+_SOON_SECONDS = 60
 Work = Callable[[Host, ClaimedRun], Any]
 StartEngine = Callable[..., Engine]
 
@@ -38,7 +40,7 @@ StartEngine = Callable[..., Engine]
 @pytest.fixture
 def settings(settings: HostSettings) -> HostSettings:
     """Give settings of a host that looks for work often."""
-    return settings.model_copy(update={"tick_seconds": 0.2, "worker_lost_seconds": 3.0})
+    return settings.model_copy(update={"tick_seconds": 0.2})
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_closed_run_is_stopped_within_seconds(host: Host, start_engine: StartEng
     (run,) = look_up(host.database, sync_run)
     with transaction(host.database) as held:
         assert runs.close_run(held, run.id, DisconnectedError("disconnected"), datetime.now(UTC))
-    assert stopped.wait(5)
+    assert stopped.wait(_SOON_SECONDS)
     assert look_up(host.database, sync_run)[0].error["code"] == "disconnected"
     assert look_up(host.database, run_attempt)[0].outcome == "cancelled"
 
@@ -286,7 +288,7 @@ def test_old_workflows_are_deleted(host: Host, settings: HostSettings, start_eng
 
 
 @POSTGRESQL_ONLY
-def test_worker_that_is_cut_off_stops_by_itself(host: Host, start_engine: StartEngine) -> None:
+def test_worker_that_is_cut_off_stops_by_itself(host: Host, settings: HostSettings, start_engine: StartEngine) -> None:
     """Who cannot say that it lives stops its runs before others take them; when it can again, all goes on."""
     stopped = threading.Event()
 
@@ -299,15 +301,18 @@ def test_worker_that_is_cut_off_stops_by_itself(host: Host, start_engine: StartE
             stopped.set()
 
     add_installation(host.database)
-    start_engine(hang_once)
+    quick = open_host(settings.model_copy(update={"worker_lost_seconds": 3.0}))
+    engine = start_engine(hang_once, on=quick)
     wait_until(lambda: look_up(host.database, sync_run, status="RUNNING"))
     with host.database.begin() as held:
         held.exec_driver_sql("ALTER TABLE worker RENAME TO not_there")
-    assert stopped.wait(10)
+    assert stopped.wait(_SOON_SECONDS)
     with host.database.begin() as held:
         held.exec_driver_sql("ALTER TABLE not_there RENAME TO worker")
     wait_until(lambda: look_up(host.database, sync_run, status="COMPLETED"))
     assert [row.outcome for row in look_up(host.database, run_attempt)] == ["lost", "completed"]
+    engine.stop()
+    quick.close()
 
 
 def test_python_that_sqlite_is_too_old_for_is_refused() -> None:

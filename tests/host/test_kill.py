@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import sqlalchemy as sa
 
-from openlane_authentik.clock import rfc3339
 from openlane_authentik.host import runs
 from openlane_authentik.host.database.connections import transaction
-from openlane_authentik.host.database.tables import attention, change, run_attempt, sync_run, worker
+from openlane_authentik.host.database.tables import attention, change, run_attempt, sync_run
 from openlane_authentik.host.host import Host, open_host
 from tests.host.killing import Place, Source, Workers, count_points, serving_source
-from tests.host.running import LONG_AGO, look_up, wait_until
+from tests.host.running import age_workers, look_up, wait_until
 from tests.host.support import connect_demo, put
 from tests.host.truth import (
     State,
@@ -200,7 +198,7 @@ def survive(points: list[Point], scene: Scene, source: Source, workers: Workers,
             # A point that did not come this time is one after the end of the run.
             wait_until(lambda: workers.ended(pid) is not None or has_ended(host, scene.number))  # noqa: B023
             workers.kill_if_there(pid)
-            age_workers(host)
+            age_workers(host.database)
             found = newest_run(host)
             if found is not None and found.status == "RUNNING":
                 lost.add(found.attempt)
@@ -261,9 +259,3 @@ def check(host: Host, scene: Scene, states: list[State], lost: int) -> None:
     times_come = Counter(line[1:4] for line in wanted if line[4] in {"added", "returned"}) + Counter(states[0].keys())
     assert episodes(host) == {(*key, episode + 1) for key, times in times_come.items() for episode in range(times)}
     assert look_up(host.database, attention) == []
-
-
-def age_workers(host: Host) -> None:
-    """Let the last beat of every worker lie long ago, as if one had waited; none of them is there any more."""
-    with transaction(host.database) as held:
-        held.execute(sa.update(worker).values(beat_at=rfc3339(LONG_AGO)))

@@ -19,7 +19,7 @@ from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.database.tables import installation, run_attempt, sync_run, worker
 from openlane_authentik.host.host import Host, open_host
-from tests.host.running import add_installation, look_at, look_up, wait_until
+from tests.host.running import add_installation, age_workers, look_at, look_up, wait_until
 from tests.processes import bound
 
 SQLITE_ONLY = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
@@ -106,10 +106,11 @@ def test_frozen_worker_that_wakes_up_late_changes_nothing(
 ) -> None:
     """A worker that was silent for too long finds its run taken over; what it still tries to write is refused."""
     add_installation(host.database)
-    frozen = start_worker(hold=hold, worker_lost_seconds=4, tick_seconds=1)
+    frozen = start_worker(hold=hold, worker_lost_seconds=600, tick_seconds=1)
     wait_until(lambda: _noted(records, "begin"))
     os.kill(frozen.pid, signal.SIGSTOP)
-    start_worker(worker_lost_seconds=4, tick_seconds=1)
+    age_workers(host.database)
+    start_worker(worker_lost_seconds=600, tick_seconds=1)
     wait_until(lambda: look_up(host.database, sync_run, status="COMPLETED"))
     before = [look_up(host.database, table) for table in (installation, sync_run, run_attempt)]
     hold.unlink()
