@@ -28,11 +28,9 @@ from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.runs import ClaimedRun
 from openlane_authentik.host.scheduling.engine import Engine
 from openlane_authentik.host.scheduling.queue import check_sqlite
-from tests.host.running import add_installation, end_well, look_at, look_up, wait_until
+from tests.host.running import SOON_SECONDS, add_installation, end_well, look_at, look_up, wait_until
 
 POSTGRESQL_ONLY = pytest.mark.parametrize("make_database", ["postgresql"], indirect=True)
-# When what must come soon is given up: a busy machine may take long for anything.
-_SOON_SECONDS = 60
 Work = Callable[[Host, ClaimedRun], Any]
 StartEngine = Callable[..., Engine]
 
@@ -140,7 +138,7 @@ def test_closed_run_is_stopped_within_seconds(host: Host, start_engine: StartEng
     (run,) = look_up(host.database, sync_run)
     with transaction(host.database) as held:
         assert runs.close_run(held, run.id, DisconnectedError("disconnected"), datetime.now(UTC))
-    assert stopped.wait(_SOON_SECONDS)
+    assert stopped.wait(SOON_SECONDS)
     assert look_up(host.database, sync_run)[0].error["code"] == "disconnected"
     assert look_up(host.database, run_attempt)[0].outcome == "cancelled"
 
@@ -306,7 +304,7 @@ def test_worker_that_is_cut_off_stops_by_itself(host: Host, settings: HostSettin
     wait_until(lambda: look_up(host.database, sync_run, status="RUNNING"))
     with host.database.begin() as held:
         held.exec_driver_sql("ALTER TABLE worker RENAME TO not_there")
-    assert stopped.wait(_SOON_SECONDS)
+    assert stopped.wait(SOON_SECONDS)
     with host.database.begin() as held:
         held.exec_driver_sql("ALTER TABLE not_there RENAME TO worker")
     wait_until(lambda: look_up(host.database, sync_run, status="COMPLETED"))

@@ -19,7 +19,7 @@ from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.database.tables import installation, run_attempt, sync_run, worker
 from openlane_authentik.host.host import Host, open_host
-from tests.host.running import add_installation, age_workers, look_at, look_up, wait_until
+from tests.host.running import SOON_SECONDS, add_installation, age_workers, look_at, look_up, wait_until
 from tests.processes import bound
 
 SQLITE_ONLY = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
@@ -163,7 +163,7 @@ def test_second_host_on_a_sqlite_database_is_refused_until_the_first_is_gone(
     add_installation(host.database)
     first = start_worker(hold=hold)
     wait_until(lambda: _noted(records, "begin"))
-    assert start_worker().wait(30) == 75
+    assert start_worker().wait(SOON_SECONDS) == 75
     assert [row.outcome for row in look_up(host.database, run_attempt)] == [None]
     first.kill()
     first.wait()
@@ -180,7 +180,7 @@ def test_worker_ends_in_order_when_it_is_told_to(
     process = start_worker(hold=hold)
     wait_until(lambda: _noted(records, "begin"))
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(SOON_SECONDS) == 0
     assert [row.outcome for row in look_up(host.database, run_attempt)] == ["cancelled"]
     assert [(row.status, row.attempt) for row in look_up(host.database, sync_run)] == [("PENDING", 2)]
     assert look_up(host.database, worker) == []
