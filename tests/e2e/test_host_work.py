@@ -159,11 +159,12 @@ def test_an_address_that_is_taken_is_told(desk: Desk) -> None:
     assert "[host_setting_invalid]" in refused.stderr
 
 
-def test_a_worker_that_is_stopped_gives_its_run_back(desk: Desk) -> None:
+@pytest.mark.parametrize("command", ["worker", "serve"])
+def test_a_worker_that_is_stopped_gives_its_run_back(desk: Desk, command: str) -> None:
     """Told twice to end, it ends at once with 0, and the next start makes a new attempt of what it was on."""
     desk.connect("--name", "Main")
     desk.fake.inject(Fault.slow(60), nth=4, times=None)
-    with desk.running("worker") as worker:
+    with desk.running(command, OPENLANE_HOST_LISTEN_PORT="0") as worker:
         desk.await_run(1, "RUNNING")
         # Two kinds, as a second of the same kind could come before the first was handled, and be one with it.
         worker.send_signal(signal.SIGTERM)
