@@ -119,7 +119,6 @@ def test_the_question_is_asked_in_its_own_words(lab: _Lab, web: Web) -> None:
 def test_the_command_tells_both_ids(lab: _Lab, settings: HostSettings) -> None:
     """The change log of an account has its predecessor's lines; a question's list says who becomes whom."""
     env = environment(
-        COLUMNS="200",
         OPENLANE_HOST_DATA_DIR=str(settings.data_dir),
         OPENLANE_HOST_DATABASE_URL=settings.database_address,
     )
@@ -134,5 +133,5 @@ def test_the_command_tells_both_ids(lab: _Lab, settings: HostSettings) -> None:
     sync_now(lab.host, lab.id)
     lab.replace(lab.script, *list(lab.script.accounts))
     asked = run("host", "attention", lab.id, env=env)
-    assert ASKED in asked.stdout.replace("\n", " ")
+    assert ASKED in " ".join(asked.stdout.split())
     assert "DirectoryAccount u007 is now new-u007  Person 7" in asked.stdout
