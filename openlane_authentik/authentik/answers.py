@@ -7,17 +7,15 @@ named by the parameters refused.
 """
 
 import email.utils
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import msgspec
-
+from openlane_authentik.authentik.decoding import decode_json
 from openlane_authentik.authentik.request import Request
 from openlane_authentik.errors import (
-    BrokenAnswerError,
     CredentialError,
     IntegrationError,
     InvalidPageError,
@@ -32,9 +30,10 @@ from openlane_authentik.errors import (
     UnexpectedAnswerError,
 )
 
-_DECODER = msgspec.json.Decoder()
 _OK = 200
 _GATEWAY = frozenset({502, 503, 504})
+_TOLD_BY_BODY = frozenset({400, 403, 404})
+_LARGEST_REFUSAL = 64 * 1024
 
 T = TypeVar("T")
 
@@ -66,33 +65,36 @@ class RawAnswer:
     seconds: float
 
 
-def read_answer(raw: RawAnswer, now: datetime, shape: Callable[[Any], T]) -> Answer[T]:
-    """Decode a good answer, or raise the error that a bad one stands for.
+def body_limit(status: int, headers: Mapping[str, str], largest: int) -> int:
+    """Give how many bytes of a body are worth reading: none of what is no JSON or tells all by its status.
 
     Args:
-        raw: The answer as it came.
+        status: Of the answer.
+        headers: Of the answer.
+        largest: How large a good answer may be.
+    """
+    if not _is_json(headers):
+        return 0
+    if status == _OK:
+        return largest
+    return _LARGEST_REFUSAL if status in _TOLD_BY_BODY else 0
+
+
+def refuse_bad_answer(raw: RawAnswer, now: datetime) -> None:
+    """Raise the error that a bad answer stands for; the JSON of a good one is yet to be decoded.
+
+    Args:
+        raw: The answer as it came, its body read as far as ``body_limit`` says.
         now: This machine's time, against which a ``Retry-After`` date is read.
-        shape: Makes of the JSON what was asked for, or raises ``NotAuthentikError`` when it is something else.
 
     Raises:
         CredentialError: The request was refused; why only further requests tell, see ``refusals.py``.
         IntegrationError: See ``errors.py``; which one depends on request, status and shape alone.
     """
-    if raw.status == _OK:
-        return Answer(shape(_decode(raw)), raw.headers.get("date"), raw.seconds)
-    raise _error(raw, now)
-
-
-def _decode(raw: RawAnswer) -> Any:
-    if not _is_json(raw):
+    if raw.status != _OK:
+        raise _error(raw, now)
+    if not _is_json(raw.headers):
         raise NotAuthentikError(f"{_path(raw)} answered {_kind(raw)}, not JSON")
-    try:
-        return _DECODER.decode(raw.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # The decoder's own message may quote the body, which holds people's data.
-        raise BrokenAnswerError(
-            f"the answer of {_path(raw)} is no valid JSON ({len(raw.body)} bytes came)"
-        ) from error.with_traceback(None)
 
 
 def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
@@ -117,8 +119,8 @@ def _error(raw: RawAnswer, now: datetime) -> IntegrationError:
 
 
 def _bad_request(raw: RawAnswer) -> IntegrationError:
-    data = _decode(raw) if _is_json(raw) else None
-    if isinstance(data, dict) and data and data.keys() <= raw.request.params.keys():
+    data = _told(raw)
+    if data and data.keys() <= raw.request.params.keys():
         return ParameterRefusedError(f"{_path(raw)} refused {', '.join(sorted(data))}", frozenset(data))
     return UnexpectedAnswerError(f"{_path(raw)} answered 400 ({_kind(raw)})")
 
@@ -152,30 +154,41 @@ def _is_refusal(raw: RawAnswer) -> bool:
     Raises:
         BrokenAnswerError: It ended early.
     """
-    data = _decode(raw) if _is_json(raw) else None
-    return isinstance(data, dict) and isinstance(data.get("detail"), str)
+    return isinstance(_told(raw).get("detail"), str)
+
+
+def _told(raw: RawAnswer) -> dict[str, Any]:
+    """Give the JSON object of a bad answer; an empty one if it is something else.
+
+    Raises:
+        BrokenAnswerError: It ended early.
+    """
+    if not _is_json(raw.headers):
+        return {}
+    data = decode_json(raw.body, _path(raw))
+    return data if isinstance(data, dict) else {}
 
 
 def _retry_after(raw: RawAnswer, now: datetime) -> float | None:
     """Seconds to wait, from both forms of RFC 9110, section 10.2.3: seconds and a date."""
     value = raw.headers.get("retry-after", "").strip()
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return float(value)
     date = http_date(value)
     return None if date is None else max(0.0, (date - now).total_seconds())
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Read a date of an HTTP header; None if it is not there or not one."""
+    """Read a date of an HTTP header, in UTC; None if it is not there, not one, or out of the range of years."""
     try:
         date = email.utils.parsedate_to_datetime(value or "")
-    except ValueError:
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date
 
 
-def _is_json(raw: RawAnswer) -> bool:
-    return "json" in raw.headers.get("content-type", "").lower()
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return "json" in headers.get("content-type", "").lower()
 
 
 def _kind(raw: RawAnswer) -> str:

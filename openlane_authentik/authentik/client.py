@@ -7,7 +7,9 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from openlane_authentik.authentik.answers import Answer, RawAnswer, read_answer
+from openlane_authentik.authentik.answers import Answer, RawAnswer, body_limit, refuse_bad_answer
+from openlane_authentik.authentik.body import read_body
+from openlane_authentik.authentik.decoding import Reading, Rows, page_of, whole
 from openlane_authentik.authentik.pace import Pace
 from openlane_authentik.authentik.refusals import Refusals
 from openlane_authentik.authentik.request import Params, Request
@@ -15,7 +17,6 @@ from openlane_authentik.authentik.retry import ATTEMPTS, RetryBudget, retrying
 from openlane_authentik.authentik.transport import connection_error
 from openlane_authentik.clock import Clock
 from openlane_authentik.errors import (
-    AnswerTooLargeError,
     CredentialError,
     DeadlineError,
     IntegrationError,
@@ -27,8 +28,6 @@ from openlane_authentik.errors import (
 
 T = TypeVar("T")
 
-# A page of 100 users is 220 kB (measured); one of 100 users with 1 MB of attributes each still passes.
-LARGEST_ANSWER_BYTES: Final = 192 * 1024 * 1024
 REQUEST_SECONDS: Final = 120.0
 
 
@@ -94,45 +93,60 @@ class AuthentikClient:
             IntegrationError: See ``errors.py``; which of them are raised only when the same request has failed twice,
                 see ``retry.py``.
         """
-        request = Request(path, params or {})
+        return await self._read(Request(path, params or {}), whole(shape), surrender)
+
+    async def get_page(
+        self, path: str, params: Params, size: int, *, surrender: tuple[type[IntegrationError], ...] = ()
+    ) -> Answer[Rows]:
+        """Read one page of a list, of at most so many rows; else as ``get``."""
+        return await self._read(Request(path, {**params, "page_size": size}), page_of(size), surrender)
+
+    async def _read(
+        self, request: Request, reading: Reading[T], surrender: tuple[type[IntegrationError], ...]
+    ) -> Answer[T]:
         if self._refusals.is_known(request):
             surrender = (*surrender, CredentialError)
         try:
-            return await self._get(request, shape, surrender)
+            return await self._send(request, reading, surrender)
         except CredentialError as refusal:
             raise await self._refusals.reason(request) from refusal
 
     async def _lets_in(self, path: str) -> bool:
         try:
-            await self._get(Request(path, {}), _object, ())
+            await self._send(Request(path, {}), whole(_object), ())
         except CredentialError:
             return False
         return True
 
-    async def _get(
-        self, request: Request, shape: Callable[[Any], T], surrender: tuple[type[IntegrationError], ...]
+    async def _send(
+        self, request: Request, reading: Reading[T], surrender: tuple[type[IntegrationError], ...]
     ) -> Answer[T]:
-        return await retrying(self.budget, surrender)(self._get_once, request, shape)
+        return await retrying(self.budget, surrender)(self._send_once, request, reading)
 
-    async def _get_once(self, request: Request, shape: Callable[[Any], T]) -> Answer[T]:
+    async def _send_once(self, request: Request, reading: Reading[T]) -> Answer[T]:
         async with self._pace:
             if self.clock.monotonic() >= self.budget.deadline:
                 raise DeadlineError("the run's time limit has passed")
             self.requests += 1
             try:
-                return read_answer(await self._fetch(request), self.clock.now(), shape)
+                raw = await self._fetch(request, reading.most_bytes)
+                refuse_bad_answer(raw, self.clock.now())
+                data = await reading.of(raw.body, request.path)
+                return Answer(data, raw.headers.get("date"), raw.seconds)
             except (RateLimitedError, ServerUnavailableError):
                 self._pace.slow_down()
                 raise
 
-    async def _fetch(self, request: Request) -> RawAnswer:
+    async def _fetch(self, request: Request, largest: int) -> RawAnswer:
         started = self.clock.monotonic()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 asked = self._http.build_request("GET", request.path, params=request.params)
                 response = await self._http.send(asked, stream=True)
                 try:
-                    body = await _read(response, request.path)
+                    limit = body_limit(response.status_code, response.headers, largest)
+                    coding = response.headers.get("content-encoding", "")
+                    body = await read_body(response.aiter_raw(), coding, limit, request.path) if limit else bytearray()
                 finally:
                     await response.aclose()
             seconds = self.clock.monotonic() - started
@@ -147,13 +161,3 @@ def _object(data: Any) -> dict[str, Any]:
     if isinstance(data, dict):
         return data
     raise NotAuthentikError("authentik's own account or brand is JSON that is no object")
-
-
-async def _read(response: httpx.Response, path: str) -> bytearray:
-    """Read a body as far as it is not too large; what unpacks to too much is given up on the way."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_ANSWER_BYTES:
-            raise AnswerTooLargeError(f"an answer of {path} is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB")
-    return body

@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from openlane_authentik.authentik.body import ACCEPTED_CODINGS
 from openlane_authentik.errors import (
     BrokenAnswerError,
     CaFileError,
@@ -57,7 +58,7 @@ def open_http(
         headers={
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": ACCEPTED_CODINGS,
             "User-Agent": "openlane-authentik",
         },
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
@@ -116,8 +117,6 @@ def connection_error(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> In
         return RequestTimeoutError(f"{host}{through} did not {_awaited(error)} in time")
     if isinstance(error, httpx.ProxyError):
         return ConnectionFailedError(f"{proxy or 'the proxy'} refused the connection to {host}")
-    if isinstance(error, httpx.DecodingError):
-        return BrokenAnswerError(f"the answer of {host} could not be decompressed")
     for root in roots:
         if isinstance(root, socket.gaierror):
             return DnsError(f"the host name {f'of {proxy}' if proxy else host} does not resolve")

@@ -32,13 +32,13 @@ class Proxy(httpx.AsyncBaseTransport):
         if self._strips:
             del request.headers["authorization"]
         response = await self._inner.handle_async_request(request)
-        body = await response.aread()
-        if response.status_code != 200 and self._sentence and "json" in response.headers["content-type"]:
+        body, kind = await response.aread(), response.headers["content-type"]
+        if response.status_code != 200 and self._sentence and "json" in kind:
             told: dict[str, Any] = msgspec.json.decode(body)
             told = {name: self._sentence if name == "detail" else [self._sentence] for name in told}
-            headers = {"content-type": "application/json"}
-            return httpx.Response(response.status_code, headers=headers, content=msgspec.json.encode(told))
-        return response
+            body = msgspec.json.encode(told)
+        headers = {"content-type": kind, "date": response.headers["date"]}
+        return httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(body), request=request)
 
 
 def _connect(world: SmallWorld, proxy: Proxy, token: str | None = None) -> AuthentikIntegration:
