@@ -48,6 +48,7 @@ soak: $(READY) ## everything long, seeded
 bench: $(READY) ## time, memory and requests against the official client and the floor, and of the host; about 30 minutes
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.host
+	@$(BIN)/python -m benchmarks.hostile
 
 format: $(READY) ## format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.hostile import CASES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -44,3 +46,15 @@ def test_the_host_benchmark_stores_the_same_in_both_databases() -> None:
         assert changes[into, "full, unchanged"] == changes[into, "delta, unchanged"] == "0"
         assert changes[into, "first sync"] == records[into]["first sync"]
         assert changes[into, "delta, 10 changed, 2 deleted"] != "0"
+
+
+def test_the_benchmark_of_hostile_answers_tells_a_stall_and_a_peak() -> None:
+    """For every answer there is a row, and only the true page ends in rows."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.hostile"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in ran.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == list(CASES)
+    assert [row[1] for row in rows if "rows" in row[1]] == ["100 rows"]
+    assert all(float(row[2]) >= 0.0 and float(row[3]) >= 0.0 for row in rows)
