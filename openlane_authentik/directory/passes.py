@@ -6,7 +6,7 @@ twice and as many keys as the count said, and both have the same keys: a row mis
 place taken by one that is gone since the first, which the second cannot have seen.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -28,7 +28,7 @@ MOST_PASSES: Final = 6
 def record_key(row: RawRecord) -> Any:
     """Identify a row by its ``pk``, or for want of one by its whole content."""
     pk = row.get("pk")
-    return pk if isinstance(pk, int | str) else msgspec.json.encode(row)
+    return pk if type(pk) is int or isinstance(pk, str) else msgspec.json.encode(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class PagedList:
         while True:
             reading = _Reading(accept)
             await self._read_into(reading, 1)
-            rest = range(2, reading.total_pages + 1)
-            await side_by_side((partial(self._read_into, reading, number) for number in rest), self._width)
+            rest = (partial(self._read_into, reading, number) for number in reading.later_pages())
+            await side_by_side(rest, self._width)
             if reading.too_slow is None:
                 return reading.ended()
             # The pages of another size are other pages: the pass begins anew.
@@ -102,8 +102,6 @@ class PagedList:
                 raise reading.too_slow
 
     async def _read_into(self, reading: "_Reading", number: int) -> None:
-        if reading.given_up:
-            return
         # Neither error may end the pages beside this one, whose rows may be on their way to the sink.
         try:
             page = await read_page(self._client, self._path, {**self._params, "page": number}, self._size)
@@ -128,10 +126,12 @@ class _Reading:
         self._counts: set[int] = set()
         self._in_order = True
 
-    @property
-    def given_up(self) -> bool:
-        """Whether reading on is of no use."""
-        return self.lost_a_page or self.too_slow is not None
+    def later_pages(self) -> Iterator[int]:
+        """Give the numbers of the pages after the first, until reading on is of no use, however many there may be."""
+        for number in range(2, self.total_pages + 1):
+            if self.lost_a_page or self.too_slow is not None:
+                return
+            yield number
 
     async def take(self, page: Page, number: int) -> None:
         """Take a page that was read."""

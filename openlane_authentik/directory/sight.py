@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
+from openlane_authentik.authentik.pages import user_pk
 from openlane_authentik.authentik.refusals import ME
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.errors import (
@@ -78,7 +79,7 @@ async def read_me(client: AuthentikClient) -> Me:
 
 def _me(data: Any) -> Me:
     match data:
-        case {"user": {"pk": int(pk), "uid": str(uid), "username": str(username), **rest}}:
+        case {"user": {"uid": str(uid), "username": str(username), **rest}} if (pk := user_pk(rest)) is not None:
             email = rest.get("email")
             return Me(
                 pk=pk,
