@@ -8,15 +8,20 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import RawRecord, read_count, read_user
 from openlane_authentik.authentik.releases import Release
 from openlane_authentik.directory.counting import Question, count_users
 from openlane_authentik.directory.groups import GROUPS, LEAN
+from openlane_authentik.directory.keyset import FilterIgnoredError
 from openlane_authentik.directory.side_by_side import Work, side_by_side
 from openlane_authentik.directory.sight import Sight, read_me, read_sight
-from openlane_authentik.errors import NotFoundError
+from openlane_authentik.errors import NotFoundError, ParameterRefusedError
+
+# Stands for the count of a trait that the server does not filter by.
+UNTOLD: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,13 @@ async def take_testimony(
     present: dict[int, RawRecord] = {}
 
     async def count(question: Question) -> None:
-        counted[question] = await count_users(client, question)
+        try:
+            counted[question] = await count_users(client, question)
+        except (FilterIgnoredError, ParameterRefusedError):
+            # Without its spans nothing can be read along dates; without a trait nothing can be proven by it.
+            if question.span.params():
+                raise
+            counted[question] = UNTOLD
 
     async def count_groups() -> None:
         groups.append(await read_count(client, GROUPS, LEAN))

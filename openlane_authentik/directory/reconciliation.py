@@ -13,7 +13,7 @@ from openlane_authentik.authentik.releases import Release
 from openlane_authentik.directory.counting import EVERYONE, Question
 from openlane_authentik.directory.groups import GroupReader
 from openlane_authentik.directory.memberships import Differences, compare_memberships
-from openlane_authentik.directory.proof import Testimony, take_testimony
+from openlane_authentik.directory.proof import UNTOLD, Testimony, take_testimony
 from openlane_authentik.directory.settling import MOST_ASKED, settle_memberships
 from openlane_authentik.directory.side_by_side import Work, side_by_side
 from openlane_authentik.directory.sight import Extent, Sight
@@ -117,7 +117,8 @@ class Reconciler:
             found.count = testimony.counted.get(EVERYONE, 0)
             found.counts = len(testimony.counted) if found.agreed else 0
             groups_agree = self._groups_agree(testimony)
-            if (found.agreed and groups_agree) or testimony.sight.users is Extent.PARTIAL:
+            untold = UNTOLD in testimony.counted.values()
+            if (found.agreed and groups_agree) or untold or testimony.sight.users is Extent.PARTIAL:
                 break
             for pk, raw in testimony.present.items():
                 await self._accounts.accept_again(pk, raw)

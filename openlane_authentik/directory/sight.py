@@ -79,7 +79,7 @@ async def read_me(client: AuthentikClient) -> Me:
 
 def _me(data: Any) -> Me:
     match data:
-        case {"user": {"uid": str(uid), "username": str(username), **rest}} if (pk := user_pk(rest)) is not None:
+        case {"user": {"pk": int(pk), "uid": str(uid), "username": str(username), **rest}} if user_pk({"pk": pk}):
             email = rest.get("email")
             return Me(
                 pk=pk,
