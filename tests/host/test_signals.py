@@ -17,7 +17,6 @@ _ENDED_WELL = ["starting", "serving", "stopping", "hurried", 0]
 @pytest.mark.parametrize(
     ("first", "second"),
     [pair for pair in combinations_with_replacement(_MOMENTS, 2) if pair[0] != "stopping"],
-    ids="-".join,
 )
 def test_no_signal_is_missed(first: str, second: str) -> None:
     """A first signal ends a worker and a second hurries it, each while it starts, serves or stops, also at once."""

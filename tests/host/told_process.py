@@ -101,9 +101,11 @@ def _tell(moments: list[str]) -> list[object]:
 
 
 def _await_sleep(pid: int) -> None:
-    """Wait until the main thread of a process sleeps: it was never woken between two looks at it."""
-    seen = ""
-    while seen != (seen := Path(f"/proc/{pid}/task/{pid}/status").read_text()) or "State:\tS" not in seen:
+    """Wait until the main thread of a process sleeps, and was never woken between two looks at it, or has ended."""
+    seen, over = "", False
+    while not over:
+        before, seen = seen, Path(f"/proc/{pid}/task/{pid}/status").read_text()
+        over = "State:\tZ" in seen or (before == seen and "State:\tS" in seen)
         time.sleep(0.02)
 
 
