@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import attention, attention_record
 from openlane_authentik.host.store.endings import REMOVED
-from openlane_authentik.host.store.kinds import ACCOUNTS, KINDS, Kind, ending
+from openlane_authentik.host.store.kinds import ACCOUNTS, KINDS, Kind, analyze, ending
 from openlane_authentik.host.store.successions import REPLACED
 
 OPEN: Final = "open"
@@ -111,6 +111,8 @@ def raise_attention(held: sa.Connection, installation_id: str, run_id: str, coun
                 ).where(_ASKED_ABOUT),
             )
         )
+        # The next run looks each of them up, perhaps before the server has learnt of them by itself.
+        analyze(held, attention_record)
     held.execute(sa.delete(ending))
     return stands is None
 

@@ -19,6 +19,7 @@ from openlane_authentik.host.store.kinds import (
     KINDS,
     MEMBERSHIPS,
     Kind,
+    analyze,
     ending,
     left_out,
     succession,
@@ -63,6 +64,8 @@ def find_endings(held: sa.Connection, installation_id: str, closings: Mapping[Sc
             _end_missing(held, kind, installation_id, complete=complete, told_apart=told_apart)
         elif kind is ACCOUNTS and proven(closing):
             _end_told(held, installation_id)
+        # What ends of accounts and groups is looked up for each of the memberships, and all of it afterwards.
+        analyze(held, ending)
 
 
 def end_episodes(held: sa.Connection, installation_id: str, now: str) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database import tables
+from openlane_authentik.host.database.connections import POSTGRESQL
 
 # Their keys are indexed when all rows are in, which is many times quicker than one by one: see ``staging``.
 staged: Final = sa.MetaData()
@@ -23,6 +24,12 @@ def _staged(name: str, keys: tuple[str, ...], *shown: str) -> sa.Table:
         sa.Index(f"uq_{name}", *keys, unique=True),
         prefixes=["TEMPORARY"],
     )
+
+
+def analyze(held: sa.Connection, table: sa.Table) -> None:
+    """Let PostgreSQL plan by what a table holds now; of a temporary one nothing else tells it."""
+    if held.dialect.name == POSTGRESQL:
+        held.exec_driver_sql(f"ANALYZE {table.name}")
 
 
 @dataclass(frozen=True, slots=True)

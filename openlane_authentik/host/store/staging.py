@@ -118,8 +118,7 @@ class Staging(AbstractContextManager["Staging"]):
                 with self.held.begin():
                     for index in table.indexes:
                         index.create(self.held)
-                    if self.held.dialect.name == POSTGRESQL:
-                        self.held.exec_driver_sql(f"ANALYZE {table.name}")
+                    kinds.analyze(self.held, table)
             except IntegrityError:
                 raise CollectionFailedError(f"two records of {table.name} have the same key") from None
         with self.held.begin():

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import PayloadSetClosing, Schema
 from openlane_authentik.host.database.tables import pending_replacement
-from openlane_authentik.host.store.kinds import ACCOUNTS, MEMBERSHIPS, ending, left_out, succession, told_ended
+from openlane_authentik.host.store.kinds import ACCOUNTS, MEMBERSHIPS, analyze, ending, left_out, succession, told_ended
 
 REPLACED: Final = "replaced"
 _ACCOUNT_IDS: Final = (
@@ -67,6 +67,7 @@ def find_successions(held: sa.Connection, installation_id: str, closing: Payload
     ]
     if rows:
         held.execute(sa.insert(succession), rows)
+        analyze(held, succession)
 
 
 def withhold_successors(held: sa.Connection, installation_id: str) -> dict[Schema, int]:
