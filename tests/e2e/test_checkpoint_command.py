@@ -67,7 +67,7 @@ def test_a_run_that_failed_leaves_the_checkpoint(server: Server, tmp_path: Path)
     """Nothing was handed over, so the next run begins where this one would have."""
     _sync(server, tmp_path)
     before = (tmp_path / "state.bin").read_bytes()
-    server.fake.inject(Fault.html(), nth=4)
+    server.fake.inject(Fault.html(), nth=4, times=None)
     _sync(server, tmp_path, code=78)
     assert (tmp_path / "state.bin").read_bytes() == before
 

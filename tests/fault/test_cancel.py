@@ -105,7 +105,7 @@ def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:
     output = tmp_path / "out.ndjson"
     output.write_bytes(BEFORE)
     world = SmallWorld("2026.2")
-    world.fake.inject(Fault.html(), nth=14)
+    world.fake.inject(Fault.html(), nth=14, times=None)
 
     async def sync() -> None:
         with open_output(output) as file:
