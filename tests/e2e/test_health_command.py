@@ -72,7 +72,7 @@ _CASES = [
     _Case("redirected", 78, fault=Fault.redirect("http://[oops")),
     _Case("proxy_login", 78, fault=Fault.status(401)),
     _Case("unexpected_answer", 78, fault=Fault.status(403, body="Forbidden", html=True)),
-    _Case("token_missing", 77, fault=Fault.status(403, body=_NOT_PROVIDED)),
+    _Case("token_missing", 77, fault=Fault.status(403, body=_NOT_PROVIDED), at="core/users/me/"),
     _Case("token_rejected", 77, kind="wrong"),
     _Case("token_rejected", 77, kind="expired"),
     _Case("token_rejected", 77, kind="app_password"),
