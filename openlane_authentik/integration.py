@@ -153,7 +153,7 @@ class AuthentikIntegration:
             transport=self._transport,
         )
         if server_time is not None:
-            http.event_hooks = {"response": [server_time]}
+            http.event_hooks["response"].append(server_time)
         return AuthentikClient(
             http, clock=self._clock, concurrency=concurrency, timeout_seconds=timeout_seconds, attempts=attempts
         )
