@@ -44,12 +44,10 @@ class Answer(Generic[T]):
 
     Attributes:
         data: What its JSON was found to be.
-        told_date: The server's clock when it answered, as its ``Date`` header has it.
         seconds: How long the answer took.
     """
 
     data: T
-    told_date: str | None
     seconds: float
 
 

@@ -132,7 +132,7 @@ class AuthentikClient:
                 raw = await self._fetch(request, reading.most_bytes)
                 refuse_bad_answer(raw, self.clock.now())
                 data = await reading.of(raw.body, request.path)
-                return Answer(data, raw.headers.get("date"), raw.seconds)
+                return Answer(data, raw.seconds)
             except (RateLimitedError, ServerUnavailableError):
                 self._pace.slow_down()
                 raise

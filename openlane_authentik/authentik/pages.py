@@ -1,10 +1,8 @@
 """One page of one of authentik's lists, its shape verified."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from openlane_authentik.authentik.answers import http_date
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.request import Params
 from openlane_authentik.errors import AnswerTooLargeError, NotAuthentikError, RequestTimeoutError
@@ -32,12 +30,6 @@ class Page:
     count: int
     next: int
     total_pages: int
-    told_date: str | None
-
-    @property
-    def date(self) -> datetime | None:
-        """The server's clock, if it said."""
-        return http_date(self.told_date)
 
 
 class PageSize:
@@ -78,7 +70,7 @@ async def read_page(client: AuthentikClient, path: str, params: Params, size: Pa
     surrender = (RequestTimeoutError, AnswerTooLargeError) if size.can_shrink else ()
     answer = await client.get_page(path, params, size.rows, surrender=surrender)
     told, rows = answer.data.pagination, answer.data.rows
-    page = Page(rows, told.count, told.next, told.total_pages, answer.told_date)
+    page = Page(rows, told.count, told.next, told.total_pages)
     _log.info("page read", list=path, rows=len(page.rows), count=page.count, seconds=round(answer.seconds, 3))
     return page
 

@@ -52,7 +52,9 @@ class DatedUsers:
         self._accounts = accounts
         self._size = PageSize(page_size)
         self._width = width
-        self._anchors = list(anchors)
+        known = (user.updated for user in accounts.roster.traits())
+        # New stamps appear about the newest that was known when the run began, too.
+        self._anchors = [*anchors, *([newest] if (newest := max(known, default=None)) is not None else [])]
         self._most_edits = most_edits
         self._since: int | None = None
         self._total = 0
@@ -164,7 +166,8 @@ class DatedUsers:
         """
         differing = [question for question, number in counted.items() if number != self._known(question)]
         joined, updated = _below(counted, JOINED), _below(counted, UPDATED)
-        self._refuse_difference(joined[None])
+        self._total = joined[None]
+        self._refuse_difference(self._total)
         before = self._accounts.roster.revision
         axis = self._axis(JOINED)
         if any(question.span.field == JOINED and question.trait is EVERYBODY for question in differing):

@@ -62,9 +62,9 @@ class GroupReader:
         self.proven = await self._list.read_until_proven(self._keep)
         self.count_after = self._list.last.count if self._list.last else 0
 
-    def hold_against(self, count: int | None) -> None:
+    def hold_against(self, count: int) -> None:
         """Hold the groups of the last pass against a count taken while the token was seen to see everything."""
-        self.count_after = count or 0
+        self.count_after = count
         self.proven = self.proven and count == len(self._list.last.keys if self._list.last else ())
 
     def keys(self) -> list[str]:

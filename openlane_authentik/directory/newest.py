@@ -11,6 +11,7 @@ from typing import Final
 
 from openlane_authentik.directory.axis import UPDATED, Axis
 from openlane_authentik.directory.keyset import Span
+from openlane_authentik.directory.moments import FIRST_MICROS
 
 LOOK_BACK_MICROS: Final = 3_600_000_000
 FEWEST_READ: Final = 200
@@ -47,12 +48,15 @@ def rungs(axis: Axis, newest: Span, anchors: Iterable[int]) -> list[int]:
     Args:
         axis: The users known along ``last_updated``.
         newest: What is read.
-        anchors: See ``newest_span``; one that lies before what is read is a rung of its own.
+        anchors: See ``newest_span``; the hour before one is bounded by rungs where it is not read.
     """
     if newest.start is None:
         return []
     moments, behind = {newest.start}, max(FEWEST_READ, axis.count(newest))
     while (behind := behind * _GROWTH) < len(axis):
         moments.add(axis.moment(len(axis) - behind))
-    moments.update(anchor for anchor in anchors if anchor < newest.start)
-    return sorted(moments)
+    # An hour that is not read is counted, at both its ends.
+    ends = (end for anchor in anchors for end in (anchor - LOOK_BACK_MICROS, anchor))
+    moments.update(end for end in ends if end < newest.start)
+    # Who has no stamp lies before all time.
+    return sorted(moment for moment in moments if moment > FIRST_MICROS)

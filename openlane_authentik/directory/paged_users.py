@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.directory.axis import JOINED, Axis
 from openlane_authentik.directory.counting import Question
 from openlane_authentik.directory.keyset import USERS
 from openlane_authentik.directory.passes import PagedList
@@ -65,10 +66,9 @@ class PagedUsers:
         """Return the counts that every release knows, and what they must be."""
         if self._accounts.without_pk:
             return {}
-        known = list(self._accounts.roster.traits())
+        known = Axis(JOINED, self._accounts.roster)
         return {
-            question: sum(question.trait.is_of({"is_active": user.active, "type": user.kind}) for user in known)
-            for question in whole_questions(self._accounts.roster)
+            question: known.count(question.span, question.trait) for question in whole_questions(self._accounts.roster)
         }
 
     async def settle_presence(self) -> None:

@@ -155,7 +155,7 @@ class Reconciler:
         )
 
     def _groups_agree(self, testimony: Testimony) -> bool:
-        if self._groups is None:
+        if self._groups is None or testimony.groups is None:
             return True
         self._groups.hold_against(testimony.groups)
         return self._groups.proven

@@ -105,7 +105,7 @@ async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -
         IntegrationError: See ``AuthentikClient.get``; a refusal of the permission list is no error but unproven.
     """
     if me.is_superuser:
-        return Sight(Extent.FULL, Extent.FULL)
+        return EVERYTHING
     if me.role_pks or (release is not None and release.names_own_roles):
         roles, otherwise = me.role_pks, Extent.PARTIAL
     else:

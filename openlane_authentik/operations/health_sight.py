@@ -11,7 +11,7 @@ from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page
 from openlane_authentik.directory.groups import GROUPS
 from openlane_authentik.directory.keyset import USERS
-from openlane_authentik.directory.sight import Extent, Sight
+from openlane_authentik.directory.sight import EVERYTHING, Extent, Sight
 from openlane_authentik.errors import TryAgainError
 from openlane_authentik.operations.health_report import Check, CheckName, failed, passed, warned
 
@@ -76,7 +76,7 @@ async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | Non
         IntegrationError: See ``AuthentikClient.get``; but what cannot be read just now is not held against the token.
     """
     crossed = None
-    if users is not None and groups is not None and (sight.users, sight.groups) != (Extent.FULL, Extent.FULL):
+    if users is not None and groups is not None and sight != EVERYTHING:
         crossed = await _cross(client)
     if crossed is not None and Extent.UNPROVEN in (sight.users, sight.groups):
         sight = await _settled(client, sight, crossed)
