@@ -1,4 +1,4 @@
-"""Say which one host an address names, or that it names none for certain."""
+"""Normalise the host of an address, and refuse one that can be read in more than one way."""
 
 import ipaddress
 import re
@@ -31,9 +31,9 @@ def normalise_host(text: str) -> str:
     - full-width and half-width forms and the ideographic full stop to the ordinary ones;
     - composition (NFC).
 
-    All else that would become another character, or vanish, is refused: what was meant cannot be known. So is each
-    address that programs read in different ways or that means something on one machine only: numbers short of four
-    parts (``127.1``, ``0x7f.1``), IPv4 within IPv6, IPv6 zones, the unspecified address, a dot at the end.
+    Any other character that the mapping would change or drop is refused: what was meant cannot be known. So is an
+    address that programs read in different ways, or that means something on one machine only: numbers with fewer than
+    four parts (``127.1``, ``0x7f.1``), IPv4 within IPv6, IPv6 zones, the unspecified address, a dot at the end.
 
     Args:
         text: The host of a URL, without its port.

@@ -36,8 +36,8 @@
 
 The number is the exit code of the command line (those of BSD's ``sysexits.h``). Codes are a public interface: forms,
 dashboards and scripts key on them. A message names what was seen, the remedy says what to do, in the words of the
-library (``remedies.retold`` gives those of another surface) and for any release of authentik (``labels.narrowed``);
-neither ever carries a token or a person's data.
+library (``remedies.retold`` rewords it for another surface) and for any release of authentik (``labels.narrowed`` picks
+the labels of one). Neither ever carries a token or a person's data.
 """
 
 from dataclasses import dataclass
@@ -67,8 +67,8 @@ class IntegrationError(Exception):
     """The root: a sentence on what was seen, plus code, recovery, exit code and remedy.
 
     Attributes:
-        repeat: Whether the same request is sent again within a run: never, once to see whether it was but one odd
-            answer, or often, since it may pass.
+        repeat: Whether the same request is sent again within a run: never; once, in case it was a single odd answer; or
+            often, since it may pass.
     """
 
     code: ClassVar[str] = "integration_error"

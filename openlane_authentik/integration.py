@@ -99,7 +99,8 @@ class AuthentikIntegration:
             sink: Takes envelopes and closings.
             user_input: Filter and switches.
             config: Page size, concurrency and time limit.
-            checkpoint: Of an earlier result; then only what changed since is read, if that can be proven.
+            checkpoint: Of the last result, see ``SyncResult``; only what changed since is then read, if that can be
+                proven. If not, the full sync asks for everybody it knows, and recognises whose ``uid`` changed.
             remember: Whether to give a checkpoint for the next run; it takes some time and memory.
             progress: Told after every page how many users were read, and how many there are about.
 

@@ -1,7 +1,7 @@
-"""What authentik's admin interface calls what a remedy tells to use, by release.
+"""The labels of authentik's admin interface that remedies name, by release.
 
-Looked up in releases from 2023.10 to 2026.5. Where the release is not known, or lies between the last that was seen
-with one label and the first that was seen with the next, both are told.
+Looked up in releases from 2023.10 to 2026.5. If the release is not known, or lies between the last one seen with a
+label and the first one seen with the next, both labels are named.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ _LABELS: Final = (NEW_SERVICE_ACCOUNT, GIVE_ROLE, ROLE_HOLDER)
 
 
 def how_to_grant(permissions: str) -> str:
-    """Tell, for a release that is not known, how the token's account gets global permissions."""
+    """Return how to give the token's account global permissions, in the labels of every release."""
     return (
         "In authentik open a role of the token's account under Directory > Roles, and under Permissions add by "
         f"'{ASSIGN_PERMISSION}' {permissions}. If the account has no role, create one and {GIVE_ROLE.both}."
@@ -72,7 +72,7 @@ def how_to_grant(permissions: str) -> str:
 
 
 def narrowed(text: str, release: YearMonth | None) -> str:
-    """Give a remedy that was written for any release with the labels of this one."""
+    """Return a remedy, written for every release, with the labels of this one."""
     for label in _LABELS:
         text = text.replace(label.both, label.of(release))
     return text

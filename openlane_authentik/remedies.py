@@ -1,8 +1,8 @@
-"""The words of a remedy: what has another name where it is read is named by a term, and each surface has its own words.
+"""Word remedies for where they are read: an option is ``--ca-file`` in a command, and ``ca_file`` in the library.
 
-A remedy is written once with its terms in braces, ``"..., or {groups_off}."``, and is then a text in the words of the
-library. Whoever shows it elsewhere retells it: ``retold(error.remedy, Surface.COMMAND)``. A text that is kept, as in
-the host's ledger, can be retold again, since every phrase of every surface is recognised.
+A remedy is written once, as a template with terms in braces: ``"..., or {groups_off}."``. ``remedy`` words it for the
+library. Whoever shows it elsewhere rewords it: ``retold(error.remedy, Surface.COMMAND)``. A text that was kept, as in
+the host's ledger, can be reworded again, since every phrase of every surface is recognised.
 """
 
 import re
@@ -36,7 +36,7 @@ _DATABASE_ADDRESS: Final = "the address in OPENLANE_HOST_DATABASE_URL"
 
 
 def _of_the_host(everywhere: str, on_its_pages: str) -> dict[Surface, str]:
-    """Give a term for what is of the host itself, which whoever reads its pages need not run."""
+    """Return the phrases of a term about the host itself: those who read its pages need not be those who run it."""
     return {surface: on_its_pages if surface is Surface.HOST else everywhere for surface in Surface}
 
 
@@ -79,21 +79,21 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
         _RESTORE_KEY, "Let whoever runs this host restore the key that belongs to its database"
     ),
 }
-"""By term, the words of each surface; no two terms share a phrase, and no phrase is a part of another term's."""
+"""By term, the phrase for each surface. No two terms share a phrase, and no phrase is a part of another term's."""
 
 _TERM_OF: Final = {phrase: term for term, phrases in TERMS.items() for phrase in phrases.values()}
 _PHRASE: Final = re.compile("|".join(map(re.escape, sorted(_TERM_OF, key=len, reverse=True))))
 
 
 def remedy(template: str) -> str:
-    """Give a remedy in the words of the library.
+    """Return a remedy, worded for the library.
 
     Raises:
-        KeyError: The template names a term that there is not.
+        KeyError: The template names an unknown term.
     """
     return template.format_map({term: phrases[Surface.LIBRARY] for term, phrases in TERMS.items()})
 
 
 def retold(text: str, surface: Surface) -> str:
-    """Give a remedy in the words of a surface, whichever surface's it is in; a text that names no term stays."""
+    """Return a remedy reworded for a surface, from the words of any surface; a text without terms is unchanged."""
     return _PHRASE.sub(lambda found: TERMS[_TERM_OF[found[0]]][surface], text)

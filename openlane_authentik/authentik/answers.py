@@ -1,9 +1,9 @@
 """What an answer of authentik means: its JSON, or the error that the request, its status and its shape stand for.
 
-The sentences in it tell nothing: they are in the language of the brand. Statuses and shapes as measured on authentik
-2025.12 to 2026.5: a refusal is 403 with JSON (never 401), a page past the end and a missing object are 404 with JSON, a
-wrong path is 404 with HTML. JSON of a refusal is an object whose ``detail`` is a sentence, or, of a 400, one that is
-named by the parameters refused.
+Messages are not used: a brand's locale translates them. Statuses and shapes as measured on authentik 2025.12 to 2026.5:
+a refusal is 403 with JSON (never 401), a page past the end and a missing object are 404 with JSON, a wrong path is 404
+with HTML. The JSON of a refusal is an object with a text as ``detail``; of a 400, one whose keys are the refused
+parameters.
 """
 
 import email.utils
@@ -53,7 +53,7 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """What came over the wire, of whatever status; the URL is text, or becomes it when an error needs it."""
+    """An answer as it came, whatever its status; the URL is turned into text only when an error needs it."""
 
     request: Request
     url: object
@@ -64,7 +64,7 @@ class RawAnswer:
 
 
 def body_limit(status: int, headers: Mapping[str, str], largest: int) -> int:
-    """Give how many bytes of a body are worth reading: none of what is no JSON or tells all by its status.
+    """Return how many bytes of a body are worth reading: none if it is not JSON, or if the status says it all.
 
     Args:
         status: Of the answer.
@@ -79,14 +79,14 @@ def body_limit(status: int, headers: Mapping[str, str], largest: int) -> int:
 
 
 def refuse_bad_answer(raw: RawAnswer, now: datetime) -> None:
-    """Raise the error that a bad answer stands for; the JSON of a good one is yet to be decoded.
+    """Raise the error that a bad answer stands for; the JSON of a good one is decoded later.
 
     Args:
         raw: The answer as it came, its body read as far as ``body_limit`` says.
         now: This machine's time, against which a ``Retry-After`` date is read.
 
     Raises:
-        CredentialError: The request was refused; why only further requests tell, see ``refusals.py``.
+        CredentialError: The request was refused (403); only further requests tell why, see ``refusals.py``.
         IntegrationError: See ``errors.py``; which one depends on request, status and shape alone.
     """
     if raw.status != _OK:

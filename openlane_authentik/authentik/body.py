@@ -1,4 +1,4 @@
-"""The bytes of an answer as they were before they travelled: decompressed piece by piece, and never past a limit."""
+"""Read the body of an answer: decompressed piece by piece, and never past a limit."""
 
 import asyncio
 import zlib
@@ -19,8 +19,8 @@ _ZLIB_HEADER_BYTES: Final = 2
 async def read_body(chunks: AsyncIterator[bytes], coding: str, most: int, path: str) -> bytearray:
     """Read a body to its end, decompressed.
 
-    Nothing is decompressed beyond one byte more than the limit, and the event loop gets a turn after every piece of
-    ``PIECE_BYTES``: a small chunk may open to a thousand times its size.
+    Decompression stops one byte past the limit, and the event loop gets a turn after every piece of ``PIECE_BYTES``: a
+    small chunk may decompress to a thousand times its size.
 
     Args:
         chunks: What comes over the wire.
@@ -58,7 +58,7 @@ class _Identity:
     ended = True
 
     def expand(self, data: bytes, _most: int) -> tuple[bytes, None]:
-        """Give what came: it is in memory already."""
+        """Return the data as it is: it is in memory already."""
         return data, None
 
 
@@ -72,13 +72,13 @@ class _Inflation:
 
     @property
     def ended(self) -> bool:
-        """Whether its last byte was the last that came; a body of no bytes at all was not compressed."""
+        """Whether the compressed data ended with the last byte that came; a body without any bytes counts as ended."""
         if not self._came:
             return True
         return self._inflate is not None and self._inflate.eof and not self._inflate.unused_data
 
     def expand(self, data: bytes, most: int) -> tuple[bytes, bytes | None]:
-        """Give at most so many bytes of what came, and what is left of it; None when more must come first."""
+        """Return at most ``most`` decompressed bytes, and the data left over; None when more must come first."""
         self._came = self._came or bool(data)
         if self._inflate is None:
             self._head += data

@@ -90,8 +90,8 @@ class AuthentikClient:
             surrender: Errors after which the same request is not sent again.
 
         Raises:
-            IntegrationError: See ``errors.py``; which of them are raised only when the same request has failed twice,
-                see ``retry.py``.
+            IntegrationError: See ``errors.py``. Most are raised only after the same request failed twice, see
+                ``retry.py``.
         """
         return await self._read(Request(path, params or {}), whole(shape), surrender)
 

@@ -1,8 +1,8 @@
-"""From bytes to values, so that no answer can hold up the event loop or fill the memory.
+"""Decode answers in a way that none can block the event loop or exhaust memory.
 
-An empty object is two bytes of JSON and 64 of memory, so a limit on bytes is none on memory: what is large is counted
-before it is decoded. A page is first sliced into its rows, still as bytes, and the slicing ends at the first row too
-many.
+An empty object takes two bytes as JSON and 64 in memory, so a limit on bytes does not limit memory: the values of a
+large body are counted before it is decoded. A page is first sliced into its rows, still as bytes; slicing stops at the
+first row beyond the number asked for.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ LOOP_BYTES: Final = 256 * 1024
 OBJECT_BYTES: Final = 16 * 1024 * 1024
 # 30 times what a row has on average; pages of larger rows are asked for with fewer of them.
 ROW_BYTES: Final = 64 * 1024
-# They take 7 MB and 0.07 s of a row, and 120 MB of a page, at most.
+# At most 7 MB and 0.07 s for a row, and 120 MB for a page.
 MOST_CONTAINERS: Final = 100_000
 MOST_VALUES: Final = 2_000_000
 
@@ -136,14 +136,14 @@ def _decode_page(size: int, body: Body) -> Rows:
 
 
 def _bounded(body: Body) -> Body:
-    """Give JSON back, if its values are not too many."""
+    """Return the JSON unchanged, unless it has too many values."""
     if len(body) > ROW_BYTES and _limit_values(body) > MOST_CONTAINERS:
         raise AnswerTooLargeError(f"a record has more than {MOST_CONTAINERS} objects and lists")
     return body
 
 
 def _limit_values(body: Body) -> int:
-    """Refuse what may have too many values, and give how many objects and lists it has at most: text has signs, too."""
+    """Refuse JSON that may have too many values; return the most objects and lists it can have (texts count, too)."""
     containers = body.count(b"{") + body.count(b"[")
     if containers + body.count(b",") > MOST_VALUES:
         raise AnswerTooLargeError(f"an answer has more than {MOST_VALUES} values")
@@ -159,8 +159,8 @@ class _Page(msgspec.Struct):
 def page_decoder(size: int) -> "msgspec.json.Decoder[_Page]":
     """Give a decoder that leaves rows as they are, and stops at one more than asked for.
 
-    A list with a greatest length would be built whole before it is refused; of a structure written as an array, no more
-    than it has fields is ever made.
+    A list with a maximum length would be built whole before it is refused. A structure that is written as an array
+    never gets more elements than it has fields.
     """
     fields = [(f"row_{number}", Raw, Raw()) for number in range(size)]
     results = msgspec.defstruct("Results", fields, array_like=True, forbid_unknown_fields=True)

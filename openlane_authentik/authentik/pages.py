@@ -106,7 +106,7 @@ async def read_user(client: AuthentikClient, pk: int) -> RawRecord:
 
 
 def user_pk(raw: RawRecord) -> int | None:
-    """Give the key of a raw user; None if it has none, or one that is no integer of 64 bits as authentik's are."""
+    """Return the key of a raw user; None if it is missing or not a 64-bit integer, as authentik's keys are."""
     pk = raw.get("pk")
     return pk if type(pk) is int and -(2**63) <= pk < 2**63 else None
 

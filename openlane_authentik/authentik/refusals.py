@@ -1,8 +1,8 @@
-"""Why authentik refuses a request (403), found out by further requests.
+"""Find out by further requests why authentik refuses one (403).
 
-The sentence of a refusal is in whatever language the brand prefers, so it tells nothing. What the same token is
-answered elsewhere does (measured on 2025.12, 2026.2 and 2026.5): ``core/users/me/`` lets in every valid token,
-``core/brands/current/`` everybody but a bad token.
+The message of a refusal is translated by the brand's locale, so it is not used. How the same token is answered
+elsewhere tells the reasons apart (measured on 2025.12, 2026.2 and 2026.5): ``core/users/me/`` lets in every valid
+token, ``core/brands/current/`` lets in everything but a bad token, even a request without one.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ BRAND: Final = "core/brands/current/"
 
 
 class Refusals:
-    """The refusals of one run; what was found out once is not asked again.
+    """The refusals of one run; what was found out once is not asked for again.
 
     Args:
-        lets_in: Asks for a path; false when it is refused, too. What else goes wrong with it is raised.
+        lets_in: Asks for a path; false when that is refused, too. Any other failure is raised.
     """
 
     def __init__(self, lets_in: Callable[[str], Awaitable[bool]]) -> None:
@@ -38,14 +38,14 @@ class Refusals:
         self._asking = asyncio.Lock()
 
     def is_known(self, request: Request) -> bool:
-        """Whether it was found out before why such a request is refused."""
+        """Whether the reason for refusing such a request is known already."""
         return self._token_error is not None or request.collection in self._denied
 
     async def reason(self, request: Request) -> CredentialError:
         """Give the error that the refusal of a request stands for.
 
         Raises:
-            IntegrationError: It cannot be found out, since what was asked to that end failed in another way.
+            IntegrationError: A request that was to find out failed in another way.
         """
         async with self._asking:
             if not self.is_known(request):

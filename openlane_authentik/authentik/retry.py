@@ -1,9 +1,9 @@
 """When a request is sent again, after how long, and how often in one run.
 
-What may pass by itself is sent again a number of times. Everything else that an answer can be but good is sent again
-once, since one odd answer of a proxy or of a server about to stop must not end a run, let alone ask for a person: an
-error that ends a run was seen twice in the same request. That a page is gone, or an object, is an ordinary answer, and
-believed at once. Which error is which, ``Repeat`` tells (``errors.py``).
+A request is sent again several times after an error that may pass by itself. After any other error it is sent again
+once: one odd answer of a proxy, or of a server about to stop, must not end a run, let alone call for a person. So an
+error that ends a run was seen twice for the same request. A page or an object that is gone is an ordinary answer and
+believed at once. ``Repeat`` (``errors.py``) tells which error is which.
 """
 
 import random

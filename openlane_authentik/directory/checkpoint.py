@@ -52,9 +52,10 @@ class Checkpoint:
 
     Attributes:
         bounds: What it holds for.
-        taken_at: This machine's clock when the run began that proved it; where new stamps are looked for, and no proof.
+        taken_at: This machine's clock when the run that proved it began. It chooses where new stamps are looked for,
+            and proves nothing.
         full_at: The same for the last full sync.
-        logins_from: From which ``last_login`` on logins have to be read, in microseconds; None to read none.
+        logins_from: The ``last_login`` from which logins have to be read, in microseconds; None to read none.
         groups: The ``pk`` of every group; None when groups are not synced.
         outdated: Users who were read again after their account was handed over, so that it is to be handed over anew.
         roster: Every user.

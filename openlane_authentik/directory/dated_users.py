@@ -89,7 +89,7 @@ class DatedUsers:
                 break
 
     async def refresh(self) -> bool:
-        """Read the users of the newest stamps and of the highest keys; return whether they stood still for that.
+        """Read the users of the newest stamps and of the highest keys; return whether they stood still meanwhile.
 
         Raises:
             UnsettledError: Of a run that has to find every edit: there are too many, or a stamp went back.
@@ -140,7 +140,7 @@ class DatedUsers:
         await self._read_again(await locate(self._client, self._axis(JOINED), whole, self._width))
 
     def questions(self) -> dict[Question, int]:
-        """Return the counts that prove who is there, and of a run that has to find every edit that none is unknown."""
+        """Return the counts that prove who is there and, in a run that has to find every edit, that none was missed."""
         if self._accounts.without_pk:
             return {}
         joined = self._axis(JOINED)
@@ -154,7 +154,7 @@ class DatedUsers:
         return {question: self._known(question) for question in asked}
 
     async def resolve(self, counted: Mapping[Question, int]) -> bool:
-        """Find who vanished, appeared or changed where counts differ: first who is there, then what they are.
+        """Find who vanished, appeared or changed where counts differ: first who is there, then traits, then edits.
 
         Returns:
             Whether somebody was found; if not, the newest have to be read again.

@@ -18,10 +18,10 @@ _LOOK_BACK: Final = timedelta(minutes=5)
 
 
 def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
-    """Return from which ``last_login`` on the next run has to read.
+    """Return the ``last_login`` from which the next run has to read.
 
-    Logins decide nothing about who is there. So it is enough to take the earlier of two clocks, this machine's and the
-    one behind the newest login, and to go back by the length of this run and five minutes.
+    Logins prove nothing about who is there, so a clock will do: the earlier of this machine's clock and the newest
+    login, less the length of this run and five minutes.
 
     Args:
         newest: The newest ``last_login`` known, in microseconds.

@@ -1,7 +1,7 @@
 """The counts that prove, taken between two looks at what the token may see, with nothing else between them.
 
-A count of a token that sees a part is the count of that part. So nothing is proven by counts alone: the token has to be
-seen to see everything just before and just after them.
+A token that sees a part gets the count of that part. Counts alone therefore prove nothing: the token must be shown to
+see everything just before and just after them.
 """
 
 from collections.abc import Collection, Iterable

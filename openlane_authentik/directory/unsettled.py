@@ -1,8 +1,8 @@
-"""Why a sync of changes cannot be proven, so that everything is read instead."""
+"""Why everything is read, instead of only what changed."""
 
 
 class UnsettledError(Exception):
-    """What changed cannot be told with proof from what is known; ``reason`` is a stable code."""
+    """A sync of changes cannot begin or cannot be proven; ``reason`` is a stable code, listed in ``docs/proof.md``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

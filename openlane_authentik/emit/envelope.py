@@ -30,7 +30,7 @@ class Envelope(Line, frozen=True, tag="envelope", kw_only=True, gc=False):
     Attributes:
         schema: Its kind.
         resource: The user's ``uid`` for accounts, the group's ``pk`` for groups and for memberships.
-        action: Always ``upsert``: what is no longer there is told by the closing of a complete set.
+        action: Always ``upsert``: the closing of the set tells what is gone.
         payload: The raw record as authentik gave it; for a membership, the member's identity.
         record: The mapped record, without ``profile``, which is the payload.
     """
@@ -56,9 +56,9 @@ class Removed(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_de
 
     Attributes:
         resource: Its ``uid``.
-        evidence: ``absent``: proven to be no more in authentik; ``replaced``: the same person is there under another
-            ``uid``, as after an upgrade or a restore; ``out_of_scope``: there, but the filter drops it now.
-        successor: Of ``replaced``, the ``uid`` under which the person is there now; it may be out of scope.
+        evidence: ``absent``: no longer in authentik; ``replaced``: the same person now has another ``uid``, as after an
+            upgrade or a restore; ``out_of_scope``: still there, but the filter no longer keeps it.
+        successor: Of ``replaced``, the person's ``uid`` now; that account may be out of scope.
     """
 
     resource: str
@@ -78,9 +78,10 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_
         scope: Fingerprint of filter and switches: two sets of different scope must not be compared.
         evidence: What the verdict rests on.
         delta: Only what changed since the last run was sent, so the set is never complete by itself.
-        removed: Accounts to be ended after the envelopes are taken. Of a delta: every account of the last run that is
-            no more. Of a full set: those emitted in it that were gone when the reading ended, and those that a
-            checkpoint knew by another ``uid``; None when there are none.
+        removed: Accounts to be ended after the envelopes are taken; they count only if the set is complete, or a delta
+            without reasons. Of a delta: every account of the last run that is gone, replaced or out of scope. Of a full
+            set: those emitted or filtered in it that were gone when the reading ended, and those that a checkpoint knew
+            by another ``uid``; None when there are none.
     """
 
     schema: Schema
@@ -127,7 +128,7 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
         directory_instance_id: Which authentik: its base URL without the scheme.
         release: Of the authentik, if it said.
         mode: ``full``, or ``delta`` when only what changed since a checkpoint was read.
-        full_reason: Why everything was read; None for a delta.
+        full_reason: Why everything was read, a stable code listed in ``docs/proof.md``; None for a delta.
         scope: As in the sets.
         full_count: Records emitted.
         stats: Seconds and requests.

@@ -20,9 +20,10 @@ class Sink(Protocol):
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
         """Take the keys of records that are there, and that the filter keeps out of the set at hand.
 
-        A record that a host has, and that a complete set neither holds nor leaves out, is no more. An account's key is
-        its ``uid``, a group's its ``pk``, a membership's both. A membership is told only when its account and its
-        group are kept, as without them there is none. The accounts of a delta are told by its ``removed`` instead.
+        A record that a host has, and that a complete set neither holds nor leaves out, is gone. So is an account that
+        the set's ``removed`` names as ``absent``, even if it was handed over or left out before. An account's key is
+        its ``uid``, a group's its ``pk``, a membership's both. A membership is left out only if its account and its
+        group are kept; without them there is none. For the accounts of a delta, ``removed`` says this instead.
         """
         ...
 

@@ -96,14 +96,14 @@ class AccountEmitter:
             await self.accept([raw])
 
     async def gone(self, pk: int) -> None:
-        """Take note that a user is gone; an account handed over is named in the closing."""
+        """Take note that a user is gone; an account handed over or filtered is named in the closing."""
         if pk in self.roster:
             fate_of = self.roster.fate_of(pk)
             self._gone[pk] = (fate_of, "" if fate_of is Fate.FAILED else self.roster.uid(pk))
             self.roster.drop(pk)
 
     def removed(self) -> list[Removed]:
-        """Return the accounts to be ended: handed over and gone since, or known before by another ``uid``."""
+        """Return the accounts to be ended: read and gone since, or known before by another ``uid``."""
         gone = [Removed(resource=uid, evidence="absent") for _, uid in self._gone.values() if uid]
         pairs = replaced(self._known, self.roster) if self._known is not None else ()
         return gone + [Removed(resource=old, evidence="replaced", successor=new) for old, new in pairs]

@@ -53,7 +53,7 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         self._changed: dict[int, tuple[int, int]] = {}
         # Accounts that the host has, of users touched in this run.
         self._handed_over: dict[int, str] = {}
-        # Of these, whose key is another person's now.
+        # Those of them whose key belongs to another person now.
         self._strangers: set[int] = set()
         self._gone: set[int] = set()
 
@@ -71,8 +71,8 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         """Take raw users; return how many are not as they were last seen in this run.
 
         Raises:
-            UnsettledError: One cannot be told from others, or carries an older ``last_updated`` than is known: the
-                server's clock was set back, a backup restored, or a replica lags behind.
+            UnsettledError: One has no usable ``pk``, or an older ``last_updated`` than is known: the server's clock
+                was set back, a backup restored, or a replica lags behind.
         """
         self._context.seen_at = rfc3339(self._clock.now())
         new = 0

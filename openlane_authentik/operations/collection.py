@@ -36,7 +36,7 @@ class Collected:
         users: Evidence of the users.
         groups: The groups, still to be handed over; None when they are switched off.
         reconciled: What the server said last.
-        logins_from: From which ``last_login`` on logins were to be read; None for a full sync.
+        logins_from: The ``last_login`` from which logins were to be read; None for a full sync.
         logins_left: Logins that were not read.
     """
 

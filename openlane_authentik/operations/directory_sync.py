@@ -58,8 +58,8 @@ class SyncResult:
         run: The line that closed the run.
         checkpoint: Where the next sync can begin; None when it was not asked for, when not every set was proven, or
             when the release is too old for it (before 2025.8). Opaque, and to be kept like the records: it holds
-            people's names. Who took over the records of a run that gave none begins the next without: only a full run
-            tells which of them are no more.
+            people's names. After taking over the records of a run that gave none, begin the next run without one:
+            only a full run tells which of those records are gone.
     """
 
     run: SyncRun
@@ -96,7 +96,8 @@ class DirectorySync:
         """Read, filter, map and hand over the directory, and close each set with what was proven.
 
         Args:
-            checkpoint: Of the last run, if there is one; when it cannot be used everything is read.
+            checkpoint: Of the last run, if there is one. If it cannot be continued everything is read; whom it knows
+                is then asked for all the same, if it is of the same address.
             remember: Whether to give a checkpoint for the next run.
 
         Raises:

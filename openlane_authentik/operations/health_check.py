@@ -126,7 +126,7 @@ class HealthCheck:
         self._note(passed(CheckName.GROUPS, f"{self._groups} groups can be seen"))
 
     def _clocks_agree(self) -> None:
-        """Compare the clocks by whatever authentik answered, a refusal too; what is no authentik has no say."""
+        """Compare the clocks by any answer of authentik, refusals included, and of nothing else."""
         authentik = self._checks.get(CheckName.AUTHENTIK)
         if authentik is None or authentik.status is not CheckStatus.PASS:
             return
@@ -149,8 +149,8 @@ class HealthCheck:
     async def _token_lasts(self) -> None:
         """Warn if a token expires soon that may be the one in use.
 
-        Also if others last longer: a token that runs out unannounced stops the evidence, and whoever is warned of one
-        that is not used can delete it.
+        It warns even if other tokens last longer: authentik does not tell which is in use, a token that runs out
+        unannounced stops the evidence, and one that is not in use can be deleted.
         """
         if self._me is None:
             return
@@ -185,7 +185,7 @@ class HealthCheck:
 
 
 def _room_of(error: IntegrationError, name: CheckName) -> CheckName:
-    """Tell under which check an error belongs that came up while another was made."""
+    """Return the check to which an error belongs, whichever check raised it."""
     match error:
         case TlsError() | TryAgainError():
             return CheckName.CONNECTION

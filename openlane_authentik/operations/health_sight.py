@@ -63,8 +63,8 @@ class _Crossed:
 async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | None, groups: int | None) -> Check:
     """Tell how much the token sees of the lists that matter.
 
-    What the roles of the account leave unproven is partial if one list names what the other does not show, on two
-    readings: what came or went between two requests is not named and missing twice.
+    If the roles of the account leave it unproven, it is partial when one list names what the other does not show, in
+    two readings: a record that comes or goes between two requests does not look so twice.
 
     Args:
         client: Of this check.
@@ -73,7 +73,8 @@ async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | Non
         groups: As ``users``; None also if they are not synced.
 
     Raises:
-        IntegrationError: See ``AuthentikClient.get``; but what cannot be read just now is not held against the token.
+        IntegrationError: See ``AuthentikClient.get``; a list that cannot be read just now is not held against the
+            token.
     """
     crossed = None
     if users is not None and groups is not None and sight != EVERYTHING:

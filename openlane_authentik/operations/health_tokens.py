@@ -1,7 +1,7 @@
 """When the token in use expires, as far as it can be told.
 
-``core/tokens/`` lists the tokens of the account without their keys, so that several cannot be told apart, and lists
-expired ones too (2026.2 deletes one on its first use, 2026.5 keeps it).
+``core/tokens/`` lists the tokens of the account without their keys, so it does not show which one is in use. It lists
+expired tokens too (2026.2 deletes one on its first use, 2026.5 keeps it).
 """
 
 from dataclasses import dataclass
@@ -56,9 +56,9 @@ class Candidates:
 async def read_candidates(client: AuthentikClient, account: int, server_time: datetime | None) -> Candidates:
     """Read which tokens may be the one in use: API tokens of the account that have not expired.
 
-    A token has expired if it had, by this machine's clock and by the server's, before its list was asked for: the one
-    in use let that request in. One of the two clocks may be wrong, or a proxy's; so what has expired by one alone may
-    still be the one in use, and what expires soon by one of them expires soon.
+    The token in use has not expired, since it let the request for this list in. A token counts as expired only by both
+    clocks, this machine's and the server's: one of them may be wrong, or a proxy's. For the same reason a token that
+    expires soon by either clock expires soon.
 
     Args:
         client: Of this check.

@@ -8,7 +8,7 @@ from openlane_authentik.directory.checkpoint import Bounds, Checkpoint, Checkpoi
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.operations.scope import Scope
 
-# What changes without any trace that a cursor could follow: inherited through groups, or kept at the roles.
+# What changes without leaving a stamp at the user: inherited through groups, or kept at the roles.
 _UNTRACED: Final = frozenset({"*", "groups_obj", "is_superuser", "roles", "roles_obj"})
 
 
@@ -26,7 +26,7 @@ def starting_point(
         checkpoint: As the last run gave it, if there is one.
         bounds: What it has to hold for.
         release: Of the server.
-        scope: Its filter must not name what no cursor covers.
+        scope: Its filter must not name what changes without leaving a trace.
         now: This machine's time.
         full_interval: After which everything is read again all the same, by this machine's clock at both ends.
 
@@ -47,7 +47,7 @@ def starting_point(
         known = Checkpoint.from_bytes(checkpoint)
     except CheckpointError as error:
         raise UnsettledError(error.reason) from error
-    # A last full sync that lies in the future was dated by a clock that was wrong then, or is wrong now.
+    # If the last full sync lies in the future, this machine's clock was wrong then, or is wrong now.
     due = not timedelta() <= now - known.full_at < full_interval
     if reason := known.holds_for(bounds) or ("full_interval" if due else None):
         known.roster.close()

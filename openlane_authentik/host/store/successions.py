@@ -5,8 +5,8 @@ it may end accounts, the account ends as replaced, and its successor goes on in 
 ``continuing``. Where it may not, as it asks an operator, is not proven, or had a record that failed, the account stays
 as it was, its successor and the successor's memberships are *withheld*, and what was told is remembered. Meanwhile an
 operator sees each person once, under the id and with the record and groups known before; everybody else is taken over
-as ever. The next run is full. When one proves that the account is no more under its id, and has the successor, it
-carries out what was told, though it may not know the old id any more itself.
+as ever. The next run is full. A run that proves that the old account is gone, and that has the successor, carries out
+what was told, even if it no longer knows the old id itself.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ def withhold_successors(held: sa.Connection, installation_id: str) -> dict[Schem
 
 
 def waiting(account_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """Tell that an account is told to be no more under its id, and yet does not end with this run."""
+    """Tell that an account is reported as gone or replaced, and yet does not end with this run."""
     named = sa.exists().where(told_ended.c.schema == Schema.ACCOUNT.value, told_ended.c.external_id == account_id)
     followed = sa.exists().where(succession.c.predecessor == account_id)
     return sa.and_(sa.or_(named, followed), ~_ends(account_id))
