@@ -21,6 +21,16 @@ _MAGIC: Final = f"openlane-authentik checkpoint {VERSION} {sys.byteorder}\n".enc
 _DIGEST_BYTES: Final = 32
 _SIZE_BYTES: Final = 8
 _BLOCK_BYTES: Final = 64 * 1024
+# What reading something else than a checkpoint may raise, though its digest is right.
+_NO_CHECKPOINT: Final = (
+    LookupError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    zlib.error,
+    msgspec.MsgspecError,
+)
 
 
 class CheckpointError(Exception):
@@ -104,7 +114,13 @@ class Checkpoint:
         packed = memoryview(content)[start:]
         if hashlib.sha256(packed).digest() != content[len(_MAGIC) : start]:
             raise CheckpointError("checkpoint_damaged")
-        unpacking = _Unpacking(packed)
+        try:
+            return cls._unpack(_Unpacking(packed))
+        except _NO_CHECKPOINT as error:
+            raise CheckpointError("checkpoint_damaged") from error.with_traceback(None)
+
+    @classmethod
+    def _unpack(cls, unpacking: "_Unpacking") -> "Checkpoint":
         head = msgspec.msgpack.decode(unpacking.take(int.from_bytes(unpacking.take(_SIZE_BYTES), "big")))
         return cls(
             bounds=msgspec.convert(head["bounds"], Bounds),

@@ -24,8 +24,11 @@ EXPLANATIONS: Final = {
     "none; give a role of it the global permissions 'Can view User' and 'Can view Group'",
     Reason.SIGHT_UNPROVEN: "this release does not show whether the token sees the whole directory; put the token's "
     "account into a group whose role has the global permissions 'Can view User' and 'Can view Group'",
-    Reason.USERS_KEPT_CHANGING: "users came and went faster than they could be read; run again at a quieter time",
-    Reason.GROUPS_KEPT_CHANGING: "groups came and went faster than they could be read; run again at a quieter time",
+    Reason.USERS_KEPT_CHANGING: "the server's counts did not match the users read: users came and went faster than "
+    "they could be read, replicas of the server differ, or it ignores a filter; run again at a quieter time, and if it "
+    "stays look at what stands in front of authentik",
+    Reason.GROUPS_KEPT_CHANGING: "the groups read twice were not the same, or not as many as counted; run again at a "
+    "quieter time",
     Reason.MEMBERSHIPS_DIFFER: "users and groups still tell different memberships after being read again",
     Reason.DANGLING_MEMBERS: "groups name users that the list of users lacks: the token does not see everybody, or "
     "the directory changed while it was read",

@@ -9,15 +9,15 @@ from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page, u
 from openlane_authentik.directory.axis import EVERYBODY, JOINED, UPDATED, Axis
 from openlane_authentik.directory.counting import EVERYONE, Question, between, count_users, locate
 from openlane_authentik.directory.keyset import USERS, FilterIgnoredError, Span, UnsteadyTieError, walk
-from openlane_authentik.directory.moments import to_micros
-from openlane_authentik.directory.newest import newest_span, rungs
+from openlane_authentik.directory.moments import FIRST_MICROS, to_micros
+from openlane_authentik.directory.newest import FEWEST_READ, growing, newest_span, rungs
 from openlane_authentik.directory.settling import MOST_ASKED, read_users_again
 from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.directory.spans import plan_spans
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.directory.users import Accounts, UsersEvidence, read_newest_keys, take_news, whole_questions
 
-_PARTS_OF_JOINED: Final = 4
+_PARTS_OF_JOINED: Final = 3
 _MOST_WALKS: Final = 5
 
 
@@ -59,6 +59,8 @@ class DatedUsers:
         self._since: int | None = None
         self._total = 0
         self._edits = 0
+        # Whether somebody is believed to be gone who was not asked for.
+        self._inferred = False
         self._axes: dict[str, tuple[int, Axis]] = {}
 
     async def read_all(self, told: Callable[[], None]) -> None:
@@ -72,7 +74,7 @@ class DatedUsers:
         newest = [moment for row in first.rows if (moment := to_micros(row.get(UPDATED))) is not None]
         if newest:
             # Whoever is moved behind the reader from now on carries a newer stamp.
-            self._since = max(newest)
+            self._since = max(newest) + 1
             self._anchors += newest
 
         async def accept(rows: list[RawRecord]) -> int:
@@ -117,6 +119,7 @@ class DatedUsers:
 
         await side_by_side((read_newest, read_keys, count_everyone), self._width)
         # Stamps only move forward: who carried one of the newest and is not among them now is gone, or went back.
+        self._refuse_difference(self._total)
         vanished = (axis.pks(newest) - shown) & self._accounts.roster.pks
         if len(vanished) > MOST_ASKED:
             if self._most_edits is not None:
@@ -135,7 +138,6 @@ class DatedUsers:
         """
         if self._accounts.without_pk or self._total == len(self._accounts.roster):
             return
-        self._refuse_difference(self._total)
         whole = {Span(JOINED): self._total}
         await self._read_again(await locate(self._client, self._axis(JOINED), whole, self._width))
 
@@ -144,9 +146,10 @@ class DatedUsers:
         if self._accounts.without_pk:
             return {}
         joined = self._axis(JOINED)
-        bounds = [part.end for part in joined.parts(Span(JOINED), _PARTS_OF_JOINED) if part.end is not None]
+        bounds = {part.end for part in joined.parts(Span(JOINED), _PARTS_OF_JOINED) if part.end is not None}
+        bounds |= growing(joined, FEWEST_READ // 4)
         asked = whole_questions(self._accounts.roster)
-        asked += [Question(Span(JOINED, None, bound)) for bound in bounds]
+        asked += [Question(Span(JOINED, None, bound)) for bound in sorted(bounds) if bound > FIRST_MICROS]
         if self._most_edits is not None:
             updated = self._axis(UPDATED)
             newest = newest_span(updated, self._anchors, self._since)
@@ -178,10 +181,13 @@ class DatedUsers:
                 await self._read_again(await locate(self._client, axis, whole, self._width, trait=question.trait))
         elif differing:
             await self._find_edits({**updated, None: joined[None]})
-        return self._accounts.roster.revision != before
+        found = self._accounts.roster.revision != before and not self._inferred
+        self._inferred = False
+        return found
 
     def _refuse_difference(self, total: int) -> None:
-        if self._most_edits is not None and abs(total - len(self._accounts.roster)) > self._most_edits:
+        most = max(MOST_ASKED, len(self._accounts.roster) // 100)
+        if self._most_edits is not None and abs(total - len(self._accounts.roster)) > most:
             raise UnsettledError("too_many_changes")
 
     def _refuse_more_than(self, known: int) -> Callable[[int], None]:
@@ -213,7 +219,13 @@ class DatedUsers:
 
         if await self._walk_each(spans, take):
             return
-        for pk in absent & self._accounts.roster.pks:
+        absent &= self._accounts.roster.pks
+        if len(absent) <= MOST_ASKED:
+            # Who was moved out of the span while it was read is there all the same.
+            await read_users_again(self._client, self._accounts, absent, self._width)
+            return
+        self._inferred = True
+        for pk in absent:
             await self._accounts.gone(pk)
 
     async def _take(self, rows: list[RawRecord]) -> int:

@@ -45,9 +45,9 @@ class Span:
         params: dict[str, str | int] = {}
         # A bound at either end of all time excludes nothing, and lies where no timestamp can be written.
         if self.start is not None and self.start > FIRST_MICROS:
-            params[f"{self.field}__gt"] = from_micros(self.start - 1)
+            params[f"{self.field}__gt"] = from_micros(min(self.start - 1, LAST_MICROS))
         if self.end is not None and self.end <= LAST_MICROS:
-            params[f"{self.field}__lt"] = from_micros(self.end)
+            params[f"{self.field}__lt"] = from_micros(max(self.end, FIRST_MICROS))
         return params
 
     def since(self, start: int) -> "Span":

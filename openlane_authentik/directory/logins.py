@@ -15,6 +15,8 @@ from openlane_authentik.directory.users import Accounts, take_news
 
 LOGIN: Final = "last_login"
 _LOOK_BACK: Final = timedelta(minutes=5)
+# A bound all the same: without one the list holds those, too, who never logged in.
+_BEFORE_ANY: Final = 0
 
 
 def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
@@ -28,8 +30,9 @@ def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
         began: This machine's clock when this run began.
         seconds: How long this run took.
     """
-    now = moment_micros(began) + round(seconds * 1_000_000)
-    earlier = now if newest is None else min(now, newest)
+    if newest is None:
+        return _BEFORE_ANY
+    earlier = min(moment_micros(began) + round(seconds * 1_000_000), newest)
     return earlier - round((timedelta(seconds=seconds) + _LOOK_BACK).total_seconds() * 1_000_000)
 
 

@@ -21,7 +21,11 @@ def _read(text: str) -> int | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment_micros(moment) if moment.tzinfo else None
+    if moment.tzinfo is None:
+        return None
+    micros = moment_micros(moment)
+    # With an offset, a moment of the first or the last day may lie where none can be written in UTC.
+    return micros if FIRST_MICROS <= micros <= LAST_MICROS else None
 
 
 def moment_micros(moment: datetime) -> int:

@@ -22,8 +22,8 @@ _GROWTH: Final = 4
 def newest_span(axis: Axis, anchors: Iterable[int], since: int | None = None) -> Span:
     """Return the span whose users are read.
 
-    It holds the newest 200 known stamps, and everything from an hour before each anchor on, unless that is more than
-    2,000 users, as after an import.
+    It holds the newest 200 known stamps, but not a tie of more than 200, and everything from an hour before each anchor
+    on, unless that is more than 2,000 users, as after an import.
 
     Args:
         axis: The users known along ``last_updated``.
@@ -32,7 +32,7 @@ def newest_span(axis: Axis, anchors: Iterable[int], since: int | None = None) ->
     """
     if not len(axis):
         return Span(UPDATED)
-    starts = [axis.moment(max(0, len(axis) - FEWEST_READ))]
+    starts = [_behind_a_tie(axis, axis.moment(max(0, len(axis) - FEWEST_READ)))]
     starts += [] if since is None else [since]
     starts += [
         anchor - LOOK_BACK_MICROS
@@ -52,11 +52,32 @@ def rungs(axis: Axis, newest: Span, anchors: Iterable[int]) -> list[int]:
     """
     if newest.start is None:
         return []
-    moments, behind = {newest.start}, max(FEWEST_READ, axis.count(newest))
-    while (behind := behind * _GROWTH) < len(axis):
-        moments.add(axis.moment(len(axis) - behind))
+    moments = {newest.start, *growing(axis, max(FEWEST_READ, axis.count(newest)))}
     # An hour that is not read is counted, at both its ends.
     ends = (end for anchor in anchors for end in (anchor - LOOK_BACK_MICROS, anchor))
     moments.update(end for end in ends if end < newest.start)
     # Who has no stamp lies before all time.
     return sorted(moment for moment in moments if moment > FIRST_MICROS)
+
+
+def growing(axis: Axis, behind: int) -> set[int]:
+    """Return moments behind each of which lie four times as many users as behind the one after it.
+
+    Args:
+        axis: The users known along a timestamp.
+        behind: How many lie behind the newest of these moments, but for the factor.
+    """
+    moments: set[int] = set()
+    while (behind := behind * _GROWTH) < len(axis):
+        moment = axis.moment(len(axis) - behind)
+        moments |= {moment, _behind_a_tie(axis, moment)}
+    return moments
+
+
+def _behind_a_tie(axis: Axis, moment: int) -> int:
+    """Return the moment itself, or the next where so many users share it that they are counted and not read.
+
+    All users have one ``last_updated`` after an upgrade that added the column, or after a change by SQL.
+    """
+    tie = axis.count(Span(axis.field, moment, moment + 1))
+    return moment + 1 if tie > FEWEST_READ else moment

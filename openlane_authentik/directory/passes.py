@@ -129,7 +129,7 @@ class _Reading:
     def later_pages(self) -> Iterator[int]:
         """Give the numbers of the pages after the first, until reading on is of no use, however many there may be."""
         for number in range(2, self.total_pages + 1):
-            if self.lost_a_page or self.too_slow is not None:
+            if self.lost_a_page or self.too_slow is not None or not self._in_order:
                 return
             yield number
 

@@ -5,7 +5,6 @@ read what is new  ->  both sides of the memberships  ->  testimony (proof.py)  -
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 from openlane_authentik.authentik.client import AuthentikClient
@@ -142,8 +141,8 @@ class Reconciler:
             del found.differences.dangling[pk]
 
     async def _testimony(self, found: Reconciled, questions: Iterable[Question]) -> Testimony:
-        absent = set() if found.sight.users is Extent.PARTIAL else self._accounts.absent
-        asked = list(islice(sorted(absent), MOST_ASKED))
+        absent = () if found.sight.users is Extent.PARTIAL else self._accounts.absent
+        asked = absent[:MOST_ASKED]
         found.asked, found.unasked = len(asked), len(absent) - len(asked)
         return await take_testimony(
             self._client,

@@ -4,16 +4,37 @@ Authentik makes a ``uid`` of the user's ``pk`` and the id of its installation; i
 on an upgrade.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from openlane_authentik.directory.roster import Roster
 
 
+def uids_differ(before: Roster, after: Roster) -> bool:
+    """Whether anybody in both rosters has another ``uid``."""
+    return any(before.uid_mark(pk) != after.uid_mark(pk) for pk in before.pks & after.pks)
+
+
 def replaced(before: Roster, after: Roster) -> Iterator[tuple[str, str]]:
-    """Return the old and the new ``uid`` of everybody in both rosters whose ``uid`` changed."""
+    """Return the old and the new ``uid`` of everybody in both rosters whose ``uid`` changed.
+
+    A new installation at the same address gives a ``pk`` to somebody else. The same person is who has the same
+    ``username``, or a ``date_joined`` that nobody shares.
+    """
+    joined_before, joined_after = _joined(before), _joined(after)
     for pk in before.pks & after.pks:
         if before.uid_mark(pk) == after.uid_mark(pk):
             continue
-        old, new = before.person(pk), after.person(pk)
-        if isinstance(old.uid, str) and isinstance(new.uid, str) and old.is_same_as(new):
-            yield old.uid, new.uid
+        old, new = before.identity(pk), after.identity(pk)
+        same = old.get("username") == new.get("username") or (
+            pk in joined_before and joined_before[pk] == joined_after.get(pk)
+        )
+        if same and isinstance(old.get("uid"), str) and isinstance(new.get("uid"), str):
+            yield old["uid"], new["uid"]
+
+
+def _joined(roster: Roster) -> dict[int, int]:
+    """Return the ``date_joined`` of those who share it with nobody."""
+    joined = {user.pk: user.joined for user in roster.traits()}
+    times = Counter(joined.values())
+    return {pk: moment for pk, moment in joined.items() if times[moment] == 1}

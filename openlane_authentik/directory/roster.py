@@ -61,30 +61,6 @@ class Traits:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """By what somebody is recognised whose ``uid`` changed.
-
-    Attributes:
-        uid: As authentik gave it.
-        joined: The ``date_joined``, in microseconds.
-        username: As authentik gave it.
-    """
-
-    uid: Any
-    joined: int
-    username: Any
-
-    @classmethod
-    def of(cls, raw: RawRecord) -> Self:
-        """Return the person of a raw user."""
-        return cls(raw.get("uid"), _moment(raw, "date_joined"), raw.get("username"))
-
-    def is_same_as(self, other: "Person") -> bool:
-        """Whether both, known by the same ``pk``, are one person: a ``pk`` may be given to another."""
-        return self.joined == other.joined or self.username == other.username
-
-
 class Roster(AbstractContextManager["Roster"]):
     """Remembers every user read, by ``pk``; a user noted again replaces what was noted before.
 
@@ -101,7 +77,7 @@ class Roster(AbstractContextManager["Roster"]):
         self._login = array("q")
         self._uid_mark = array("q")
         self._active = array("b")
-        self._kind = array("b")
+        self._kind = array("i")
         self._account_fate = array("b")
         self._first_pair = array("q")
         self._identity_at = array("q")
@@ -205,11 +181,13 @@ class Roster(AbstractContextManager["Roster"]):
         """Return a number that differs where the ``uid`` of two users does."""
         return self._uid_mark[self._entry_of[pk]]
 
-    def person(self, pk: int) -> Person:
-        """Return by what a user is recognised."""
-        entry = self._entry_of[pk]
-        identity = self._identity(entry)
-        return Person(identity.get("uid"), self._joined[entry], identity.get("username"))
+    def has_uid_of(self, pk: int, raw: RawRecord) -> bool:
+        """Whether a user is known by the ``uid`` of this raw record."""
+        return self.uid_mark(pk) == _mark(raw)
+
+    def identity(self, pk: int) -> RawRecord:
+        """Return a user's identifying fields."""
+        return self._identity(self._entry_of[pk])
 
     def members_by_group(self) -> dict[str, "array[int]"]:
         """Return the pks of each group's members as the users themselves tell them."""

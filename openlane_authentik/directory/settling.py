@@ -13,7 +13,7 @@ from openlane_authentik.directory.users import Accounts
 from openlane_authentik.errors import NotFoundError
 
 MOST_ASKED: Final = 200
-MOST_USERS_REREAD: Final = 500
+MOST_USERS_REREAD: Final = MOST_ASKED
 _MOST_ROUNDS: Final = 3
 
 

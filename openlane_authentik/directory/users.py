@@ -1,7 +1,6 @@
 """What reads users, and what takes them: the parts that a full sync, a delta and every release have in common."""
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -11,9 +10,10 @@ from openlane_authentik.directory.axis import ACTIVE, EVERYBODY, JOINED, type_tr
 from openlane_authentik.directory.counting import Question
 from openlane_authentik.directory.keyset import USERS, Span
 from openlane_authentik.directory.roster import Roster
-from openlane_authentik.errors import InvalidPageError
+from openlane_authentik.errors import AnswerTooLargeError, InvalidPageError, RequestTimeoutError
 
 _NEWEST_KEYS: Final = 20
+_MOST_TYPES: Final = 16
 
 
 class Accounts(Protocol):
@@ -30,7 +30,7 @@ class Accounts(Protocol):
         ...
 
     @property
-    def absent(self) -> AbstractSet[int]:
+    def absent(self) -> Sequence[int]:
         """Users handed over or known before, by ``pk``, who are believed to be gone."""
         ...
 
@@ -97,7 +97,8 @@ class UserSource(Protocol):
 def whole_questions(roster: Roster) -> list[Question]:
     """Return the questions that every release answers: everybody, the active, and each type."""
     everywhere = Span(JOINED)
-    kinds = [type_trait(kind) for kind in roster.kinds if kind]
+    # Authentik has four types; a server that shows more has those counted that came first.
+    kinds = [type_trait(kind) for kind in roster.kinds[:_MOST_TYPES] if kind]
     return [Question(everywhere, trait) for trait in (EVERYBODY, ACTIVE, *kinds)]
 
 
@@ -127,6 +128,12 @@ async def read_newest_keys(client: AuthentikClient, accounts: Accounts) -> int:
             page = await read_page(client, USERS, {"ordering": "-pk", "page": number}, size)
         except InvalidPageError:
             return new
+        except (RequestTimeoutError, AnswerTooLargeError):
+            # The pages of another size are other pages: the reading begins anew.
+            if not size.shrink():
+                raise
+            number = 1
+            continue
         unknown = [row for row in page.rows if user_pk(row) not in accounts.roster]
         new += await accounts.accept(unknown) if unknown else 0
         if len(unknown) < len(page.rows) or page.next != number + 1:

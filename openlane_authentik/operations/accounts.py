@@ -1,12 +1,12 @@
 """Users on their way to account envelopes, while the next pages are being read."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from typing import Any
 
 from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.directory.passes import record_key
-from openlane_authentik.directory.replaced import replaced
+from openlane_authentik.directory.replaced import replaced, uids_differ
 from openlane_authentik.directory.roster import Fate, Roster
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
@@ -26,6 +26,7 @@ class AccountEmitter:
         sink: Takes the envelopes.
         clock: Stamps them.
         known: Who was known before, if that is remembered.
+        renewed: Whether the token's own account is known by another ``uid`` than then.
 
     Attributes:
         tally: Of the accounts.
@@ -34,7 +35,15 @@ class AccountEmitter:
     """
 
     def __init__(
-        self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock, known: Roster | None
+        self,
+        scope: Scope,
+        context: MappingContext,
+        roster: Roster,
+        sink: Sink,
+        clock: Clock,
+        known: Roster | None = None,
+        *,
+        renewed: bool = False,
     ) -> None:
         self.tally = Tally()
         self.roster = roster
@@ -44,6 +53,8 @@ class AccountEmitter:
         self._sink = sink
         self._clock = clock
         self._known = known
+        self._renewed = renewed
+        self._uid_changed = False
         self._without_pk: set[Any] = set()
         # What became of the account of those who are gone again, and their uid.
         self._gone: dict[int, tuple[Fate, str]] = {}
@@ -54,10 +65,17 @@ class AccountEmitter:
         return len(self._without_pk)
 
     @property
-    def absent(self) -> AbstractSet[int]:
-        """Users handed over or known before who are believed to be gone."""
-        unread = self._known.pks - self.roster.pks if self._known is not None else set()
-        return self._gone.keys() | unread
+    def absent(self) -> Sequence[int]:
+        """Users who are believed to be gone: first those handed over, then those only known before."""
+        known = self._known.pks if self._known is not None else frozenset()
+        return [*sorted(self._gone), *sorted(known - self.roster.pks - self._gone.keys())]
+
+    @property
+    def uids_differ(self) -> bool:
+        """Whether one user was shown with two uids, which one installation of authentik never does."""
+        if self._uid_changed or self._known is None or self._renewed:
+            return self._uid_changed
+        return uids_differ(self._known, self.roster)
 
     async def accept(self, rows: list[RawRecord]) -> int:
         """Take a page of raw users; those already met are passed over. Return how many were new."""
@@ -105,10 +123,11 @@ class AccountEmitter:
     def removed(self) -> list[Removed]:
         """Return the accounts to be ended: read and gone since, or known before by another ``uid``."""
         gone = [Removed(resource=uid, evidence="absent") for _, uid in self._gone.values() if uid]
-        pairs = replaced(self._known, self.roster) if self._known is not None else ()
+        pairs = replaced(self._known, self.roster) if self._known is not None and self._renewed else ()
         return gone + [Removed(resource=old, evidence="replaced", successor=new) for old, new in pairs]
 
     def _note_again(self, pk: int, raw: RawRecord, account: Fate) -> None:
+        self._uid_changed |= pk in self.roster and not self.roster.has_uid_of(pk, raw)
         verdict = self._scope.judge(raw, "uid")
         groups, fates = self._scope.judge_memberships(raw, verdict)
         self.roster.note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))

@@ -1,7 +1,6 @@
 """Users who changed since the last run, held back until it is proven that these are all, then handed over."""
 
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final
@@ -10,7 +9,7 @@ import msgspec
 
 from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.clock import Clock, rfc3339
-from openlane_authentik.directory.roster import Fate, Person, Roster
+from openlane_authentik.directory.roster import Fate, Roster
 from openlane_authentik.directory.spool import Spool
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
@@ -63,9 +62,9 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         self._spool.close()
 
     @property
-    def absent(self) -> AbstractSet[int]:
+    def absent(self) -> Sequence[int]:
         """Users known before who are believed to be gone."""
-        return self._gone
+        return sorted(self._gone)
 
     async def accept(self, rows: list[RawRecord]) -> int:
         """Take raw users; return how many are not as they were last seen in this run.
@@ -82,10 +81,12 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
                 raise UnsettledError("record_without_pk")
             if pk in self.roster and self.roster.is_older(pk, raw):
                 raise UnsettledError("stamps_went_back")
+            if pk in self.roster and not self.roster.has_uid_of(pk, raw):
+                raise UnsettledError("uids_differ")
             encoded = _encoder.encode(raw)
             if pk in self._changed and self._spool.read(*self._changed[pk]) == encoded:
                 continue
-            self._remember(pk, raw)
+            self._remember(pk)
             self._gone.discard(pk)
             self._changed[pk] = (self._spool.end, len(encoded))
             self._spool.add(encoded)
@@ -101,7 +102,7 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
     async def gone(self, pk: int) -> None:
         """Take note that a user is gone."""
         if pk in self.roster:
-            self._remember(pk, None)
+            self._remember(pk)
             self._gone.add(pk)
             self._changed.pop(pk, None)
             self.roster.drop(pk)
@@ -128,18 +129,11 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         return [removed for pk, uid in self._handed_over.items() if (removed := self._ended(pk, uid)) is not None]
 
     def _ended(self, pk: int, uid: str) -> Removed | None:
-        if pk in self._gone or pk in self._strangers:
+        if pk in self._gone:
             return Removed(resource=uid, evidence="absent")
-        now = self.roster.fate_of(pk)
-        if now is not Fate.FAILED and (successor := self.roster.uid(pk)) != uid:
-            return Removed(resource=uid, evidence="replaced", successor=successor)
-        return Removed(resource=uid, evidence="out_of_scope") if now is Fate.FILTERED else None
+        return Removed(resource=uid, evidence="out_of_scope") if self.roster.fate_of(pk) is Fate.FILTERED else None
 
-    def _remember(self, pk: int, raw: RawRecord | None) -> None:
+    def _remember(self, pk: int) -> None:
         """Remember the account that the host has, before what is known of the user changes."""
-        if pk not in self.roster or pk in self._changed or self.roster.fate_of(pk) is not Fate.KEPT:
-            return
-        before = self.roster.person(pk)
-        self._handed_over.setdefault(pk, before.uid)
-        if raw is not None and raw.get("uid") != before.uid and not before.is_same_as(Person.of(raw)):
-            self._strangers.add(pk)
+        if pk in self.roster and pk not in self._changed and self.roster.fate_of(pk) is Fate.KEPT:
+            self._handed_over.setdefault(pk, self.roster.uid(pk))

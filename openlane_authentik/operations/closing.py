@@ -52,7 +52,7 @@ class Verdicts:
             scope=self._scope.fingerprint,
             evidence=evidence,
             delta=delta,
-            removed=removed,
+            removed=removed if delta or not reasons else None,
         )
 
     @property

@@ -88,6 +88,7 @@ class Collector:
             users.evidence.count_before = beginning.count
             await users.read_all(told)
             reconciled = await self._reconciler(users, accounts, groups, beginning.highest_pk).run(sight)
+            reconciled.agreed &= not accounts.uids_differ
             return self._collected(users.evidence, groups, reconciled)
 
         if self._release is not None and self._release.has_date_filters:

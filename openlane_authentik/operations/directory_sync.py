@@ -145,7 +145,8 @@ class DirectorySync:
             known = known_before(checkpoint, bounds.instance)
             earlier = opened.enter_context(known.roster) if known is not None else None
             clock = self._client.clock
-            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, clock, earlier)
+            renewed = known is not None and known.bounds.account != bounds.account
+            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, clock, earlier, renewed=renewed)
             collected = await collector.everything(accounts, with_groups=self._scope.groups)
             return await self._hand_over(
                 collected, roster, accounts.tally, accounts.removed(), bounds, self._started_at, accounts.outdated

@@ -78,7 +78,9 @@ def test_refused_again_and_again_it_is_one_at_a_time() -> None:
 
 def sizes_asked(fake: FakeAuthentik, path: str) -> list[int]:
     """The page sizes asked for, without repeats."""
-    asked = [int(request.query["page_size"][0]) for request in fake.requests if request.path.endswith(path)]
+    pages = [request.query for request in fake.requests if request.path.endswith(path)]
+    # The newest keys are a short page of their own.
+    asked = [int(query["page_size"][0]) for query in pages if query.get("ordering") != ("-pk",)]
     return [*dict.fromkeys(size for size in asked if size > 1)]
 
 

@@ -152,12 +152,12 @@ def _users_come_and_go() -> None:
         scene.fake.after(number, lambda directory: directory.delete_user(next(iter(directory.users))))
         scene.fake.after(number, lambda directory: directory.create_user())
     assert scene.sync().exit_code == 0
-    assert scene.evidence(Schema.ACCOUNT, "rangesReread") >= 1
+    assert scene.evidence(Schema.ACCOUNT, "absentAskedFor") >= 1
 
 
 def _without_end() -> None:
     scene = Scene(release="2025.6")
-    for number in range(1, 400):
+    for number in range(1, 2000):
         scene.fake.after(number, lambda directory: directory.create_user())
     run = scene.sync()
     assert run.exit_code == 75
@@ -192,7 +192,8 @@ def _sides_differ() -> None:
 
 def _unlisted_members() -> None:
     scene = Scene()
-    scene.forge_groups(lambda row: row | {"users": [*row["users"], 999_999]})
+    # Somebody of a key below the highest; who has a higher one joined meanwhile.
+    scene.forge_groups(lambda row: row | {"users": [*row["users"], 2, 999_999]})
     assert scene.sync().exit_code == 75
     assert "dangling_members" in scene.reasons()
     assert scene.sink.closings[Schema.MEMBERSHIP].failed_by["member_unknown"] == len(scene.directory.groups)
