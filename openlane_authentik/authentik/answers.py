@@ -31,6 +31,8 @@ from openlane_authentik.errors import (
 )
 
 _OK = 200
+# Of what a header says, in a message.
+_MOST_TOLD = 100
 _GATEWAY = frozenset({502, 503, 504})
 _TOLD_BY_BODY = frozenset({400, 403, 404})
 _LARGEST_REFUSAL = 64 * 1024
@@ -143,7 +145,7 @@ def _target(raw: RawAnswer) -> str:
         target = urlsplit(urljoin(str(raw.url), raw.headers.get("location", "")))
     except ValueError:
         return "what is no address"
-    return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
+    return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"[:_MOST_TOLD]
 
 
 def _is_refusal(raw: RawAnswer) -> bool:
@@ -190,7 +192,7 @@ def _is_json(headers: Mapping[str, str]) -> bool:
 
 
 def _kind(raw: RawAnswer) -> str:
-    return raw.headers.get("content-type", "").split(";")[0].strip() or "no content type"
+    return raw.headers.get("content-type", "").split(";")[0].strip()[:_MOST_TOLD] or "no content type"
 
 
 def _path(raw: RawAnswer) -> str:

@@ -62,7 +62,8 @@ class Reading(Generic[T]):
         except msgspec.ValidationError as error:
             raise NotAuthentikError(f"{path} answered JSON that is no {self.what}") from error.with_traceback(None)
         except _NO_JSON as error:
-            raise _broken(body, path) from error.with_traceback(None)
+            broken = _broken(body, path, error)
+        raise broken
 
 
 def decode_json(body: Body, path: str) -> Any:
@@ -74,11 +75,15 @@ def decode_json(body: Body, path: str) -> Any:
     try:
         return decode_any(body)
     except _NO_JSON as error:
-        raise _broken(body, path) from error.with_traceback(None)
+        broken = _broken(body, path, error)
+    raise broken
 
 
-def _broken(body: Body, path: str) -> BrokenAnswerError:
-    return BrokenAnswerError(f"the answer of {path} is no valid JSON ({len(body)} bytes came)")
+def _broken(body: Body, path: str, error: Exception) -> BrokenAnswerError:
+    """Return the error with a cause of the same words; what a decoder raises may hold the text, which is people's."""
+    broken = BrokenAnswerError(f"the answer of {path} is no valid JSON ({len(body)} bytes came)")
+    broken.__cause__ = ValueError(str(error))
+    return broken
 
 
 def whole(shape: Callable[[Any], T]) -> Reading[T]:

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Final
 
 from openlane_authentik.authentik.pages import RawRecord
@@ -84,6 +84,12 @@ class Axis:
             return last - first
         sums = self._sums[trait]
         return sums[last] - sums[first]
+
+    def ties(self, span: Span, least: int) -> list[tuple[int, int]]:
+        """Return the timestamps that more than so many users known of a span share, and how many do."""
+        first, last = self._bounds(span)
+        shared = ((moment, sum(1 for _ in tie)) for moment, tie in groupby(self._moments[first:last]))
+        return [(moment, number) for moment, number in shared if number > least]
 
     def pks(self, span: Span) -> set[int]:
         """Return the users known of a span."""

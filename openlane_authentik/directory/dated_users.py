@@ -10,7 +10,7 @@ from openlane_authentik.directory.axis import EVERYBODY, JOINED, UPDATED, Axis
 from openlane_authentik.directory.counting import EVERYONE, Question, between, count_users, locate
 from openlane_authentik.directory.keyset import USERS, FilterIgnoredError, Span, UnsteadyTieError, walk
 from openlane_authentik.directory.moments import FIRST_MICROS, to_micros
-from openlane_authentik.directory.newest import FEWEST_READ, growing, newest_span, rungs
+from openlane_authentik.directory.newest import FEWEST_READ, growing, leaves_the_last_hour, newest_span, rungs
 from openlane_authentik.directory.settling import MOST_ASKED, read_users_again
 from openlane_authentik.directory.side_by_side import side_by_side
 from openlane_authentik.directory.spans import plan_spans
@@ -100,6 +100,8 @@ class DatedUsers:
         """
         axis = self._axis(UPDATED)
         newest = newest_span(axis, self._anchors, self._since)
+        if self._most_edits is not None and leaves_the_last_hour(axis, newest):
+            raise UnsettledError("too_many_changes")
         shown: set[int] = set()
         steady: list[bool] = []
 

@@ -15,7 +15,7 @@ from openlane_authentik.directory.moments import FIRST_MICROS
 
 LOOK_BACK_MICROS: Final = 3_600_000_000
 FEWEST_READ: Final = 200
-MOST_LOOKED_BACK: Final = 2_000
+_MOST_LOOKED_BACK: Final = 2_000
 _GROWTH: Final = 4
 
 
@@ -23,7 +23,7 @@ def newest_span(axis: Axis, anchors: Iterable[int], since: int | None = None) ->
     """Return the span whose users are read.
 
     It holds the newest 200 known stamps, but not a tie of more than 200, and everything from an hour before each anchor
-    on, unless that is more than 2,000 users, as after an import.
+    on, unless that is more than 2,000 users and more than half of all, as after an import.
 
     Args:
         axis: The users known along ``last_updated``.
@@ -32,14 +32,27 @@ def newest_span(axis: Axis, anchors: Iterable[int], since: int | None = None) ->
     """
     if not len(axis):
         return Span(UPDATED)
-    starts = [_behind_a_tie(axis, axis.moment(max(0, len(axis) - FEWEST_READ)))]
-    starts += [] if since is None else [since]
+    starts = [axis.moment(max(0, len(axis) - FEWEST_READ))]
     starts += [
         anchor - LOOK_BACK_MICROS
         for anchor in anchors
-        if axis.count(Span(UPDATED, anchor - LOOK_BACK_MICROS)) <= MOST_LOOKED_BACK
+        if axis.count(Span(UPDATED, anchor - LOOK_BACK_MICROS)) <= max(_MOST_LOOKED_BACK, len(axis) // 2)
     ]
-    return Span(UPDATED, min(starts))
+    start = min(starts)
+    # What is newer than a tie is all that has to be read: whoever is edited leaves the tie, and a count shows that.
+    start = max([start, *(moment + 1 for moment, _ in axis.ties(Span(UPDATED, start), FEWEST_READ))])
+    return Span(UPDATED, start if since is None else min(start, since))
+
+
+def leaves_the_last_hour(axis: Axis, newest: Span) -> bool:
+    """Whether the hour before the newest known stamp holds users who are not read and who cannot be counted either.
+
+    A tie of more than 200 can: whoever is edited leaves it, and a rung on either side shows that.
+    """
+    if not len(axis) or newest.start is None:
+        return False
+    hour = Span(UPDATED, axis.moment(len(axis) - 1) - LOOK_BACK_MICROS, newest.start)
+    return axis.count(hour) > sum(number for _, number in axis.ties(hour, FEWEST_READ))
 
 
 def rungs(axis: Axis, newest: Span, anchors: Iterable[int]) -> list[int]:

@@ -198,3 +198,15 @@ def test_anything_else_is_no_key_of_a_user(pk: object) -> None:
     """Not even what equals one."""
     assert user_pk({"pk": pk}) is None
     assert user_pk({}) is None
+
+
+@pytest.mark.parametrize("broken", [b'{"name":"Ja\xffne Doe"}', b'{"name":"Jane Doe', b"\xef\xbb\xbf{}"])
+def test_no_error_keeps_the_text_it_could_not_read(broken: bytes) -> None:
+    """Neither the error of an answer that is no JSON nor anything it came from holds a part of that answer."""
+    with pytest.raises(BrokenAnswerError) as caught:
+        asyncio.run(whole(_as_it_is).of(broken, "core/users/me/"))
+    step: BaseException | None = caught.value
+    while step is not None:
+        assert "Doe" not in f"{step!r} {step.args}"
+        assert not hasattr(step, "object")
+        step = step.__cause__ or step.__context__
