@@ -89,7 +89,7 @@ def refuse_bad_answer(raw: RawAnswer, now: datetime) -> None:
 
     Raises:
         CredentialError: The request was refused (403); only further requests tell why, see ``refusals.py``.
-        IntegrationError: See ``errors.py``; which one depends on request, status and shape alone.
+        IntegrationError: See ``errors``; which one depends on request, status and shape alone.
     """
     if raw.status != _OK:
         raise _error(raw, now)

@@ -90,7 +90,7 @@ class AuthentikClient:
             surrender: Errors after which the same request is not sent again.
 
         Raises:
-            IntegrationError: See ``errors.py``. Most are raised only after the same request failed twice, see
+            IntegrationError: See ``errors``. Most are raised only after the same request failed twice, see
                 ``retry.py``.
         """
         return await self._read(Request(path, params or {}), whole(shape), surrender)

@@ -3,7 +3,7 @@
 A request is sent again several times after an error that may pass by itself. After any other error it is sent again
 once: one odd answer of a proxy, or of a server about to stop, must not end a run, let alone call for a person. So an
 error that ends a run was seen twice for the same request. A page or an object that is gone is an ordinary answer and
-believed at once. ``Repeat`` (``errors.py``) tells which error is which.
+believed at once. ``Repeat`` (``errors``) tells which error is which.
 """
 
 import random

@@ -11,7 +11,7 @@ from openlane_authentik.errors import FilterError, IntegrationError, Recovery
 _CLASSES = [
     value
     for _, value in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(value, IntegrationError) and value.__module__ == errors.__name__
+    if issubclass(value, IntegrationError) and value.__module__.startswith(errors.__name__)
 ]
 _PARENTS = {base for value in _CLASSES for base in value.__bases__}
 _EXIT_CODES = {

@@ -34,7 +34,7 @@ _OF_THE_COMMANDS = {"AUTHENTIK_BASE_URL", "AUTHENTIK_TOKEN"}
 def _remedies() -> Iterator[tuple[str, str]]:
     for module in (errors, host_errors):
         for name, value in inspect.getmembers(module, inspect.isclass):
-            if issubclass(value, IntegrationError) and value.__module__ == module.__name__:
+            if issubclass(value, IntegrationError) and value.__module__.startswith(module.__name__):
                 yield name, value.remedy
     for code, text in FINDINGS.items():
         yield code, text.format(permissions="'Can view User'")
