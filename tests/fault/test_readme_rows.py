@@ -275,7 +275,7 @@ def _write_half(output: Path, error: BaseException) -> None:
 ROWS: dict[str, Callable[..., None]] = {
     "no connection, a reset, a timeout, 429, 502-504, a cut answer": _sends_again,
     "another 5xx": _server_failed,
-    "HTML, a redirect, a wrong path, a 400 or 401, JSON of another shape": _wrong_endpoint,
+    "HTML, a redirect, a wrong path, TLS, a 400 or 401, JSON of another shape": _wrong_endpoint,
     "the token is refused or loses its permission meanwhile": _token_refused,
     "users come and go while they are read": _users_come_and_go,
     "they do so without end": _without_end,
