@@ -15,6 +15,7 @@ from openlane_authentik.directory.users import Accounts, take_news
 
 LOGIN: Final = "last_login"
 _LOOK_BACK: Final = timedelta(minutes=5)
+_TRUSTED_AHEAD: Final = 86_400 * 1_000_000
 # A bound all the same: without one the list holds those, too, who never logged in.
 _BEFORE_ANY: Final = 0
 
@@ -22,8 +23,9 @@ _BEFORE_ANY: Final = 0
 def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
     """Return the ``last_login`` from which the next run has to read.
 
-    Logins prove nothing about who is there, so a clock will do: the earlier of this machine's clock and the newest
-    login, less the length of this run and five minutes.
+    Logins prove nothing about who is there, so it is enough to go on from the newest login, less the length of this run
+    and five minutes. If that lies more than a day ahead of this machine's clock, an error of some clock left it there,
+    and this machine's clock takes its place.
 
     Args:
         newest: The newest ``last_login`` known, in microseconds.
@@ -32,8 +34,9 @@ def logins_from(newest: int | None, began: datetime, seconds: float) -> int:
     """
     if newest is None:
         return _BEFORE_ANY
-    earlier = min(moment_micros(began) + round(seconds * 1_000_000), newest)
-    return earlier - round((timedelta(seconds=seconds) + _LOOK_BACK).total_seconds() * 1_000_000)
+    now = moment_micros(began) + round(seconds * 1_000_000)
+    start = newest if newest <= now + _TRUSTED_AHEAD else now
+    return start - round((timedelta(seconds=seconds) + _LOOK_BACK).total_seconds() * 1_000_000)
 
 
 async def read_logins(client: AuthentikClient, accounts: Accounts, since: int, page_size: int, width: int) -> int:

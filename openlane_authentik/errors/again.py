@@ -1,6 +1,5 @@
 """Errors that may pass by themselves."""
 
-
 from openlane_authentik.errors.base import IntegrationError, Recovery, Repeat
 from openlane_authentik.remedies import remedy as told
 
