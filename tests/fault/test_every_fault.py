@@ -23,23 +23,25 @@ from tests.support import KeepingSink
 ALL = {**PASSING, **MISLEADING, **{kind: fault for kind, (fault, _, _) in ODD.items()}}
 
 
+@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ALL)
-def test_a_fault_that_passes_costs_nothing_but_time(kind: str, release: str) -> None:
+def test_a_fault_that_passes_costs_nothing_but_time(kind: str, release: str, first: int) -> None:
     """At whatever request it happens, the run goes on and proves every set."""
-    for nth in range(1, clean_requests(release) + 1):
+    for nth in range(first, clean_requests(release) + 1, 2):
         world = SmallWorld(release)
         world.fake.inject(ALL[kind](), nth=nth)
         result = world.sync()
         assert result.all_proven, f"{kind} at request {nth}: {result.error!r} {result.proven}"
 
 
+@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ODD)
-def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str) -> None:
+def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, first: int) -> None:
     """The run ends with the error and exit code of the fault, proves nothing, and the next run is complete."""
     fault, code, exit_code = ODD[kind]
-    for nth in range(1, clean_requests(release) + 1):
+    for nth in range(first, clean_requests(release) + 1, 2):
         world = SmallWorld(release)
         world.fake.inject(fault(), nth=nth, times=None)
         result = world.sync()

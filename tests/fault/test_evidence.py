@@ -213,10 +213,10 @@ def _narrowed_between(world: World, first: int, last: int) -> None:
     world.fake.before(last, lambda _: world.fake.widen())
 
 
-@pytest.mark.parametrize("release", ["2023.10", "2025.12", "2026.2"])
+@pytest.mark.parametrize("release", ["2023.10", pytest.param("2025.12", marks=pytest.mark.soak), "2026.2"])
 def test_sight_lost_and_regained_makes_no_false_complete_and_no_false_removal(release: str) -> None:
     """Whenever sight is lost and however soon it is back: a set that says complete is, and nobody there is removed."""
-    for first in range(2, 30):
+    for first in range(2, 30, 2):
         for length in (2, 5, 13):
             world = World(release, users=62)
             _narrowed_between(world, first, first + length)
@@ -236,7 +236,7 @@ def test_a_delta_under_lost_sight_removes_nobody_who_is_there() -> None:
     """Whenever sight is lost during a delta and however soon it is back, nobody who is there is said to be gone."""
     base = World(users=62)
     checkpoint = base.proven()
-    for first in range(1, 30):
+    for first in range(1, 30, 2):
         for length in (1, 3, 8, 13):
             world = World(users=62)
             _narrowed_between(world, first, first + length)

@@ -162,7 +162,10 @@ class _Life:
                 dismiss(self._host, self._id, question.id)
 
 
-@pytest.mark.parametrize("seeds", [range(8), range(8, 16)], ids=["the first", "the others"])
+@pytest.mark.parametrize(
+    "seeds",
+    [pytest.param(range(8), id="the first"), pytest.param(range(8, 16), id="the others", marks=pytest.mark.soak)],
+)
 def test_each_person_is_there_once_whatever_happens(host: Host, clock: SimulatedClock, seeds: range) -> None:
     """Full or delta, proven or not, asked, confirmed or dismissed: nobody is there twice, and since is unbroken."""
     seen: set[str] = set()
