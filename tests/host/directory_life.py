@@ -107,6 +107,8 @@ class Life:
 
     def _happen(self) -> None:
         """Change one thing, whichever."""
+        # No two edits of one user are saved in the same microsecond.
+        self._clock.elapsed += 0.001
         kinds: list[Callable[[], object]] = [
             self._join,
             self._join,
