@@ -46,6 +46,7 @@ class KeepingSink:
         self.envelopes: list[Envelope] = []
         self.closings: dict[Schema, PayloadSetClosing] = {}
         self.left_out: dict[Schema, list[tuple[str, ...]]] = {}
+        self.held_back: dict[Schema, list[tuple[str, ...]]] = {}
         self.runs: list[SyncRun] = []
 
     async def accept(self, envelopes: Sequence[Envelope]) -> None:
@@ -53,6 +54,9 @@ class KeepingSink:
 
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
         self.left_out.setdefault(schema, []).extend(keys)
+
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        self.held_back.setdefault(schema, []).extend(keys)
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         self.closings[closing.schema] = closing

@@ -52,6 +52,9 @@ class _Nowhere:
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
         """Let keys go."""
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Let keys go."""
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Let a set close."""
 

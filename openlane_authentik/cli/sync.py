@@ -46,6 +46,10 @@ class Summary:
         """Hand on who was left out."""
         await self._sink.leave_out(schema, keys)
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Hand on who was held back."""
+        await self._sink.hold_back(schema, keys)
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Hand a closing on."""
         self.closings.append(closing)

@@ -71,7 +71,11 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_
 
     Attributes:
         schema: The kind.
-        snapshot_complete: These are proven to be all records in scope; only then may a host infer removals.
+        read_complete: Proven: every record of this kind that there is was read, and is an envelope, or was left out or
+            held back by name (see ``Sink``). Who is none of these is gone. Of a delta: everything that it does not name
+            is there unchanged.
+        snapshot_complete: The envelopes alone are proven to be all records in scope, so that a host which goes by them
+            alone may infer removals. Never without ``read_complete``.
         reasons: Why it is not complete; stable codes, empty when it is.
         counts: What became of the records.
         filtered_by, failed_by: How many were left out or failed, by cause.
@@ -85,6 +89,7 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_
     """
 
     schema: Schema
+    read_complete: bool
     snapshot_complete: bool
     reasons: list[str]
     counts: Counts

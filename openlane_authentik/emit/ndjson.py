@@ -22,6 +22,9 @@ class NdjsonSink:
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
         """The lines tell only how many were left out."""
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """The lines tell only how many failed."""
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the set's closing line."""
         self._write(closing)

@@ -31,6 +31,9 @@ class PayloadSetsSink:
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
         """Payload sets do not tell who was left out."""
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Payload sets do not tell who failed."""
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the end of the set at hand."""
         self._open(closing.schema)

@@ -27,6 +27,14 @@ class Sink(Protocol):
         """
         ...
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Take the keys of records that are there, and of which the filter could not say whether they are in scope.
+
+        A host keeps what it has of them as it is. Of an account that is held back its memberships are, too; they are
+        not named one by one.
+        """
+        ...
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """End the set at hand."""
         ...

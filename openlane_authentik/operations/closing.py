@@ -44,6 +44,7 @@ class Verdicts:
         self._so_far.extend(reasons)
         return PayloadSetClosing(
             schema=schema,
+            read_complete=not reasons,
             snapshot_complete=not reasons and not delta,
             reasons=[*dict.fromkeys(reasons)],
             counts=tally.counts,

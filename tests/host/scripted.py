@@ -128,6 +128,7 @@ class Script:
         await sink.close_set(
             PayloadSetClosing(
                 schema=schema,
+                read_complete=not reasons,
                 snapshot_complete=not reasons and not delta,
                 reasons=reasons,
                 counts=Counts(read=emitted + filtered + failed, emitted=emitted, filtered=filtered, failed=failed),

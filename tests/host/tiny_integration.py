@@ -86,6 +86,7 @@ class TinyIntegration:
         await sink.close_set(
             PayloadSetClosing(
                 schema=Schema.ACCOUNT,
+                read_complete=True,
                 snapshot_complete=True,
                 reasons=[],
                 counts=Counts(read=len(envelopes), emitted=len(envelopes)),

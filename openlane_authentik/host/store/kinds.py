@@ -117,6 +117,8 @@ def _named(name: str, *further: sa.Column[str]) -> sa.Table:
 
 # Records that are there, and that the filter keeps out.
 left_out: Final = _named("staged_left_out")
+# Records that are there, and of which the run could not say whether they are in scope.
+held_back: Final = _named("staged_held_back")
 # Accounts that a closing tells are to be ended, with its evidence.
 told_ended: Final = _named("staged_told_ended", sa.Column("evidence", sa.Text, nullable=False))
 # Records whose episode ends with this run, and how: removed, replaced by the successor, or left_scope.

@@ -93,6 +93,10 @@ class Staging(AbstractContextManager["Staging"]):
         """Note records that are there and left out."""
         await self._stage(kinds.left_out, lambda key: _names(schema, *key), keys)
 
+    async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
+        """Note records that are there and of which nothing else is known."""
+        await self._stage(kinds.held_back, lambda key: _names(schema, *key), keys)
+
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Note what was proven of a set, and of a delta who is no more."""
         self.closings[closing.schema] = closing
