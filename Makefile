@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# One more than most machines have cores: many tests wait for a process or a moment.
-PYTEST := $(BIN)/python -m pytest -q -n 3 --dist worksteal
+# Two a core of a small machine: many tests wait for a process or a moment.
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 .PHONY: help demo test check soak bench format schemas lock clean
 

@@ -1,12 +1,18 @@
 """The fake against authentik's official generated client of 2025.12: what it decodes, the fake must be able to send."""
 
+import importlib
 import json
 from typing import Any
 
-import authentik_client
 import pytest
 
 from openlane_authentik.testing import Directory, FakeAuthentik
+
+
+@pytest.fixture(scope="module")
+def authentik_client() -> Any:
+    """The official client: imported by who needs it alone, as that takes five seconds."""
+    return importlib.import_module("authentik_client")
 
 
 def decoded(fake: FakeAuthentik, target: str, kind: str = "superuser") -> Any:
@@ -37,7 +43,9 @@ def fake(request: pytest.FixtureRequest) -> FakeAuthentik:
         ("/api/v3/root/config/", "Config"),
     ],
 )
-def test_the_official_client_decodes_what_the_fake_sends(fake: FakeAuthentik, target: str, model: str) -> None:
+def test_the_official_client_decodes_what_the_fake_sends(
+    fake: FakeAuthentik, authentik_client: Any, target: str, model: str
+) -> None:
     """`from_dict` of the official model takes the answer, and finds as many results as were sent."""
     sent = decoded(fake, target)
     read = getattr(authentik_client, model).from_dict(sent)
@@ -46,7 +54,7 @@ def test_the_official_client_decodes_what_the_fake_sends(fake: FakeAuthentik, ta
         assert len(read.results) == len(sent["results"]) > 0
 
 
-def test_the_official_client_decodes_a_single_user_and_group(fake: FakeAuthentik) -> None:
+def test_the_official_client_decodes_a_single_user_and_group(fake: FakeAuthentik, authentik_client: Any) -> None:
     """The detail endpoints send the same records as the lists."""
     for address, model in (("users", authentik_client.User), ("groups", authentik_client.Group)):
         row = decoded(fake, f"/api/v3/core/{address}/?page_size=1")["results"][0]
@@ -54,14 +62,14 @@ def test_the_official_client_decodes_a_single_user_and_group(fake: FakeAuthentik
         assert model.from_dict(single) == model.from_dict(row)
 
 
-def test_the_official_client_decodes_the_session_user(fake: FakeAuthentik) -> None:
+def test_the_official_client_decodes_the_session_user(fake: FakeAuthentik, authentik_client: Any) -> None:
     """`users/me` decodes as it is, with the roles of the account."""
     read = authentik_client.SessionUser.from_dict(decoded(fake, "/api/v3/core/users/me/", "viewer"))
     assert read is not None
     assert [role.name for role in read.user.roles] == ["role-viewer"]
 
 
-def test_the_official_client_decodes_the_brand(fake: FakeAuthentik) -> None:
+def test_the_official_client_decodes_the_brand(fake: FakeAuthentik, authentik_client: Any) -> None:
     """`brands/current` decodes as it is."""
     read = authentik_client.CurrentBrand.from_dict(decoded(fake, "/api/v3/core/brands/current/"))
     assert read is not None

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.hostile import CASES
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.soak
 def test_the_benchmark_compares_the_same_work(tmp_path: Path) -> None:
     """At a small size every subject writes the same envelopes, deltas are deltas, and each ratio has a figure."""
     results = tmp_path / "bench.json"
@@ -27,6 +30,7 @@ def test_the_benchmark_compares_the_same_work(tmp_path: Path) -> None:
     assert json.loads(results.read_text(encoding="utf-8"))
 
 
+@pytest.mark.soak
 def test_the_host_benchmark_stores_the_same_in_both_databases() -> None:
     """At a small size both databases take over what a sync gives, and an unchanged directory changes nothing."""
     ran = subprocess.run(

@@ -20,28 +20,30 @@ from tests.fault.small_sync import (
 )
 from tests.support import KeepingSink
 
+# Of the requests every fourth, from the first in the normal run, and from the others in the soak.
+EVERY_FOURTH = pytest.mark.parametrize("first", [1, *(pytest.param(nth, marks=pytest.mark.soak) for nth in (2, 3, 4))])
 ALL = {**PASSING, **MISLEADING, **{kind: fault for kind, (fault, _, _) in ODD.items()}}
 
 
-@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.soak)])
+@EVERY_FOURTH
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ALL)
 def test_a_fault_that_passes_costs_nothing_but_time(kind: str, release: str, first: int) -> None:
     """At whatever request it happens, the run goes on and proves every set."""
-    for nth in range(first, clean_requests(release) + 1, 2):
+    for nth in range(first, clean_requests(release) + 1, 4):
         world = SmallWorld(release)
         world.fake.inject(ALL[kind](), nth=nth)
         result = world.sync()
         assert result.all_proven, f"{kind} at request {nth}: {result.error!r} {result.proven}"
 
 
-@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.soak)])
+@EVERY_FOURTH
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ODD)
 def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, first: int) -> None:
     """The run ends with the error and exit code of the fault, proves nothing, and the next run is complete."""
     fault, code, exit_code = ODD[kind]
-    for nth in range(first, clean_requests(release) + 1, 2):
+    for nth in range(first, clean_requests(release) + 1, 4):
         world = SmallWorld(release)
         world.fake.inject(fault(), nth=nth, times=None)
         result = world.sync()
@@ -54,11 +56,12 @@ def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, fir
         assert world.sync().all_proven, f"the run after {told}"
 
 
+@EVERY_FOURTH
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ALL)
-def test_a_fault_that_lasts_ends_the_run_within_its_limits(kind: str, release: str) -> None:
+def test_a_fault_that_lasts_ends_the_run_within_its_limits(kind: str, release: str, first: int) -> None:
     """From whatever request on: a bounded number of requests and seconds, no claim, and then a complete run."""
-    for nth in range(1, clean_requests(release) + 1, 3):
+    for nth in range(first, clean_requests(release) + 1, 4):
         world = SmallWorld(release)
         world.fake.inject(ALL[kind](), nth=nth, times=None)
         result = world.sync()
@@ -86,7 +89,7 @@ def pair_of_faults(seed: int) -> None:
     assert world.sync().all_proven, f"the run after {told}"
 
 
-@pytest.mark.parametrize("first", range(0, 80, 20))
+@pytest.mark.parametrize("first", range(0, 40, 20))
 def test_pairs_of_faults(first: int) -> None:
     """Two faults are no worse than one: no false claim, nothing twice, and after them a complete run."""
     for seed in range(first, first + 20):
@@ -94,7 +97,7 @@ def test_pairs_of_faults(first: int) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("first", range(80, 1080, 100))
+@pytest.mark.parametrize("first", range(40, 1040, 100))
 def test_pairs_of_faults_for_long(first: int) -> None:
     """The same, over more pairs."""
     for seed in range(first, first + 100):

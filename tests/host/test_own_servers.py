@@ -119,9 +119,9 @@ def test_server_that_dies_fails_the_test_it_died_in_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("kill", "arguments"),
     [
-        pytest.param(os.kill, (), id="process"),
+        pytest.param(os.kill, (), id="process", marks=pytest.mark.soak),
         pytest.param(os.kill, ("-n", "1"), id="controller"),
-        pytest.param(os.killpg, ("-n", "1"), id="group"),
+        pytest.param(os.killpg, ("-n", "1"), id="group", marks=pytest.mark.soak),
     ],
 )
 def test_no_process_outlives_a_run_that_is_killed(kill: Callable[[int, int], None], arguments: tuple[str, ...]) -> None:
