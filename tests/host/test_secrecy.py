@@ -321,8 +321,11 @@ def _look_at_everything(life: Life, host: Service, one: str, run_id: str) -> Non
 
 def _disconnect_meanwhile(life: Life, host: Service, one: str) -> None:
     """Disconnect while a run is under way, and look at the process as others see it."""
-    life.server.fake.inject(Fault.slow(60), nth=len(life.server.fake.requests) + 4, times=None)
+    slow_from = len(life.server.fake.requests) + 4
+    life.server.fake.inject(Fault.slow(60), nth=slow_from, times=None)
     asked = host.ask(one)
+    # One that is disconnected before it asks anything gives up by itself, and is not taken away.
+    wait_until(lambda: len(life.server.fake.requests) >= slow_from)
     host.await_run(one, asked["number"], "RUNNING")
     life.places["arguments of a run"] = Path(f"/proc/{host.process.pid}/cmdline").read_bytes()
     ended = life.answered("disconnect", host.client.post(f"/v1/integrations/{one}/disconnect"))
