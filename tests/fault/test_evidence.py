@@ -373,6 +373,38 @@ def test_the_documented_miss_is_made_and_ends_with_a_full_sync() -> None:
     assert pk in changed(world)
 
 
+def test_a_replica_that_lags_for_a_whole_run_is_the_documented_miss_of_a_creation() -> None:
+    """A state without the newest person passes for an offboarding, as docs/proof.md says; the next run has them."""
+    world = World(users=300)
+    before = world.directory.snapshot()
+    new = world.directory.create_user(username="newcomer")
+    checkpoint = world.proven()
+    uid = world.directory.users[new]["uid"]
+    world.fake.replica = before
+    stale = world.sync(checkpoint)
+    assert (stale.run.mode, stale.run.exit_code) == ("delta", 0)
+    assert removed(world) == [(uid, "absent")]
+    world.fake.replica = None
+    world.sync(stale.checkpoint)
+    assert new in changed(world)
+    assert not removed(world)
+
+
+def test_the_second_edit_of_one_stamp_is_a_documented_miss_until_the_next_full_sync() -> None:
+    """Two edits of one user within a microsecond look the same, as docs/proof.md says; a full sync tells them apart."""
+    world = World(users=300)
+    pk = people(world)[4]
+    world.directory.update_user(pk, name="First")
+    stamp = world.directory.users[pk]["last_updated"]
+    checkpoint = world.proven()
+    world.directory.update_user(pk, name="Second", last_updated=stamp)
+    result = world.sync(checkpoint)
+    assert (result.run.mode, result.run.exit_code) == ("delta", 0)
+    assert pk not in changed(world)
+    world.sync(checkpoint, config=DirectorySyncConfig(full_sync_interval_seconds=0))
+    assert pk in changed(world)
+
+
 def test_now_is_told_by_nobody() -> None:
     """A machine whose clock is years off syncs by deltas all the same: no clock of this machine is evidence."""
     world = World(users=300)
