@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
-from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, SyncRun
+from openlane_authentik.emit.envelope import Envelope, HeldBack, LeftOut, PayloadSetClosing, SyncRun
 from openlane_authentik.operations.health_report import HealthReport
 from openlane_authentik.records.account import DirectoryAccount
 from openlane_authentik.records.group import DirectoryGroup
@@ -32,6 +32,8 @@ _LINES: Final = {
     "health-check.result": HealthReport,
     "directory-sync.result": SyncRun,
     "envelope": Envelope,
+    "left-out": LeftOut,
+    "held-back": HeldBack,
     "payload-set-closing": PayloadSetClosing,
 }
 _PAYLOAD_SET: Final = {

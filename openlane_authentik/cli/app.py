@@ -85,7 +85,7 @@ def sync(
     timeout: Annotated[float, typer.Option(help="Seconds after which the run ends.", min=1)] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON; needs --output.")] = False,
 ) -> None:
-    """Read the directory and write envelopes; exits 0 when every set is proven or empty by choice."""
+    """Read the directory and write envelopes; exits 0 when every set was read completely."""
     if as_json and output is None:
         raise typer.BadParameter("standard output has the records; add --output FILE", param_hint="--json")
     if checkpoint is not None and shape is OutputFormat.PAYLOAD_SETS:

@@ -45,14 +45,22 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
     table.add_column("complete")
     for closing in closings:
         counts = closing.counts
-        complete = "proven" if closing.snapshot_complete else "no: " + ", ".join(closing.reasons)
-        if closing.delta and not closing.reasons:
-            complete = f"proven changes, {len(closing.removed or ())} removed"
         numbers = (counts.read, counts.emitted, counts.filtered, counts.failed)
-        table.add_row(closing.schema, *map(str, numbers), complete)
+        table.add_row(closing.schema, *map(str, numbers), _claim(closing))
     console.print(table)
     for warning in run.warnings:
         console.print(Text(f"warning: {warning.message} [{warning.code}]", style="yellow"))
+
+
+def _claim(closing: PayloadSetClosing) -> str:
+    """Say what was proven of a set, and what stands against it."""
+    if not closing.read_complete:
+        claim = "no"
+    elif closing.delta:
+        claim = f"proven changes, {len(closing.removed or ())} removed"
+    else:
+        claim = "proven" if closing.snapshot_complete else "all read"
+    return ": ".join([claim, ", ".join(closing.reasons)]) if closing.reasons else claim
 
 
 def show_error(console: Console, error: IntegrationError, surface: Surface) -> None:

@@ -1,5 +1,6 @@
 """The right to say "complete": the reasons that take it away, and what each means for the run."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -7,7 +8,7 @@ from openlane_authentik.directory.sight import Extent
 
 
 class Reason(StrEnum):
-    """Why a payload set is not proven complete."""
+    """Why the envelopes of a payload set are not proven to be all records in scope."""
 
     PARTIAL_SIGHT = "partial_sight"
     SIGHT_UNPROVEN = "sight_unproven"
@@ -16,8 +17,12 @@ class Reason(StrEnum):
     MEMBERSHIPS_DIFFER = "memberships_differ"
     DANGLING_MEMBERS = "dangling_members"
     RECORDS_FAILED = "records_failed"
-    FILTER_NEVER_MATCHES = "filter_never_matches"
+    RECORDS_HELD_BACK = "records_held_back"
+    FILTER_KEPT_NOTHING = "filter_kept_nothing"
 
+
+# What lies in the filter: everything was read, and is told by name, but not by the envelopes alone.
+_OF_THE_FILTER: Final = frozenset({Reason.RECORDS_HELD_BACK, Reason.FILTER_KEPT_NOTHING})
 
 EXPLANATIONS: Final = {
     Reason.PARTIAL_SIGHT: "the token sees only a part of the directory: its account has object-level permissions, or "
@@ -32,9 +37,11 @@ EXPLANATIONS: Final = {
     Reason.MEMBERSHIPS_DIFFER: "users and groups still tell different memberships after being read again",
     Reason.DANGLING_MEMBERS: "groups name users that the list of users lacks: the token does not see everybody, or "
     "the directory changed while it was read",
-    Reason.RECORDS_FAILED: "records failed, see failedBy: a filter that fails on them, or records without identifier",
-    Reason.FILTER_NEVER_MATCHES: "the filter can never match records of this kind, so that none of them tells that "
-    "something was removed",
+    Reason.RECORDS_FAILED: "records have no identifier that can be used, see failedBy",
+    Reason.RECORDS_HELD_BACK: "the filter failed on records, which are held back: a host keeps what it has of them; "
+    "let the filter ask for what it needs, as in has(payload.x)",
+    Reason.FILTER_KEPT_NOTHING: "the filter kept no record of a kind, so that the set is empty and is not marked as a "
+    "complete snapshot; if that is not what it is for, correct the filter",
 }
 
 
@@ -49,8 +56,13 @@ def sight_reasons(extent: Extent) -> list[Reason]:
             return [Reason.SIGHT_UNPROVEN]
 
 
+def read_completely(reasons: Iterable[Reason]) -> bool:
+    """Whether all there is was read and can be told by name, whatever the filter made of it."""
+    return _OF_THE_FILTER.issuperset(reasons)
+
+
 def exit_code(reasons: set[Reason]) -> int:
-    """0 when nothing stands against a set but the wish of who set the filter, 77 for partial sight, else 75."""
+    """Return 0 when everything was read completely, 77 for partial sight, else 75."""
     if Reason.PARTIAL_SIGHT in reasons:
         return 77
-    return 75 if reasons - {Reason.FILTER_NEVER_MATCHES} else 0
+    return 0 if read_completely(reasons) else 75

@@ -6,6 +6,7 @@ users with 500,000 memberships take some megabytes.
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,11 +24,15 @@ _NEVER: Final = -(2**63)
 
 
 class Fate(IntEnum):
-    """What became of one record."""
+    """What became of one record.
+
+    Of a ``FAILED`` one the filter could not say whether it is in scope; an ``UNNAMED`` one has no usable identifier.
+    """
 
     KEPT = 0
     FILTERED = 1
     FAILED = 2
+    UNNAMED = 3
 
 
 _FATES: Final = tuple(Fate)
@@ -127,6 +132,19 @@ class Roster(AbstractContextManager["Roster"]):
         """Return what became of the account of a user who was noted."""
         return Fate(self._account_fate[self._entry_of[pk]])
 
+    def fates(self) -> Counter[Fate]:
+        """Return how many accounts became what."""
+        fate_at = self._account_fate
+        counted = Counter([fate_at[entry] for entry in self._entry_of.values()])
+        return Counter({fate: counted[fate] for fate in Fate})
+
+    def uids_of(self, fate: Fate) -> Iterator[str]:
+        """Return the ``uid`` of each user whose account became this, in the order they were read."""
+        entries = sorted(entry for entry in self._entry_of.values() if self._account_fate[entry] == fate)
+        places = ((self._identity_at[entry], self._identity_bytes[entry]) for entry in entries)
+        for identity in self._identities.read_in_order(places):
+            yield unpack_identity(identity)["uid"]
+
     def is_older(self, pk: int, raw: RawRecord) -> bool:
         """Whether a raw record carries an older ``last_updated`` than is known of the user."""
         return _moment(raw, "last_updated") < self._updated[self._entry_of[pk]]
@@ -213,7 +231,7 @@ class Roster(AbstractContextManager["Roster"]):
             yield Member(_FATES[self._account_fate[entry]], unpack_identity(identity), groups, dropped)
 
     def uid(self, pk: int) -> str:
-        """Return the ``uid`` of a user whose account did not fail."""
+        """Return the ``uid`` of a user whose account has one."""
         uid: str = self._identity(self._entry_of[pk])["uid"]
         return uid
 

@@ -58,12 +58,36 @@ class Removed(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_de
         resource: Its ``uid``.
         evidence: ``absent``: no longer in authentik; ``replaced``: the same person now has another ``uid``, as after an
             upgrade or a restore; ``out_of_scope``: still there, but the filter no longer keeps it.
-        successor: Of ``replaced``, the person's ``uid`` now; that account may be out of scope.
+        successor: Of ``replaced``, the person's ``uid`` now; that account may be out of scope or held back.
     """
 
     resource: str
     evidence: str
     successor: str | None = None
+
+
+class LeftOut(Line, frozen=True, tag="leftOut", kw_only=True, gc=False):
+    """A record that is there, and that the filter keeps out of the set; see ``Sink.leave_out``.
+
+    Attributes:
+        schema: Its kind.
+        key: An account's ``uid``, a group's ``pk``; for a membership the account's and the group's.
+    """
+
+    schema: Schema
+    key: tuple[str, ...]
+
+
+class HeldBack(Line, frozen=True, tag="heldBack", kw_only=True, gc=False):
+    """A record that is there, and on which the filter failed: what is had of it stays; see ``Sink.hold_back``.
+
+    Attributes:
+        schema: Its kind.
+        key: An account's ``uid``, a group's ``pk``; for a membership the account's and the group's.
+    """
+
+    schema: Schema
+    key: tuple[str, ...]
 
 
 class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_defaults=True):
@@ -75,17 +99,19 @@ class PayloadSetClosing(Line, frozen=True, tag="payloadSet", kw_only=True, omit_
             held back by name (see ``Sink``). Who is none of these is gone. Of a delta: everything that it does not name
             is there unchanged.
         snapshot_complete: The envelopes alone are proven to be all records in scope, so that a host which goes by them
-            alone may infer removals. Never without ``read_complete``.
-        reasons: Why it is not complete; stable codes, empty when it is.
+            alone may infer removals. Never without ``read_complete``, never of a delta, never when a record is held
+            back, and never when there are records and the filter kept none.
+        reasons: What stands against either, as stable codes. ``records_held_back`` and ``filter_kept_nothing`` lie in
+            the filter and leave ``read_complete`` as it is.
         counts: What became of the records.
         filtered_by, failed_by: How many were left out or failed, by cause.
         scope: Fingerprint of filter and switches: two sets of different scope must not be compared.
         evidence: What the verdict rests on.
         delta: Only what changed since the last run was sent, so the set is never complete by itself.
-        removed: Accounts to be ended after the envelopes are taken; they count only if the set is complete, or a delta
-            without reasons. Of a delta: every account of the last run that is gone, replaced or out of scope. Of a full
-            set: those emitted or filtered in it that were gone when the reading ended, and those that a checkpoint knew
-            by another ``uid``; None when there are none.
+        removed: Accounts to be ended after the envelopes are taken; None unless ``read_complete``. Of a delta: every
+            account known before, left out and held back ones too, that is gone, and every one not left out before that
+            is now. Of a full set: those emitted, left out or held back in it that were gone when the reading ended, and
+            those that a checkpoint knew by another ``uid``; None when there are none.
     """
 
     schema: Schema
@@ -139,8 +165,8 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
         stats: Seconds and requests.
         warnings: What an operator should know.
         error: Why it failed.
-        exit_code: 0 when every set is proven or empty by choice, 75 when something could not be proven this time, 77
-            for partial sight; for a failed run its error's.
+        exit_code: 0 when every set was read completely, 75 when something could not be proven this time, 77 for
+            partial sight; for a failed run its error's.
     """
 
     status: RunStatus

@@ -1,11 +1,11 @@
-"""Newline-delimited JSON: one line an envelope, one to close each set, one to close the run."""
+"""Newline-delimited JSON: one line a record, one to close each set, one to close the run."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
 
-from openlane_authentik.emit.envelope import Envelope, Line, PayloadSetClosing, Schema, SyncRun
+from openlane_authentik.emit.envelope import Envelope, HeldBack, LeftOut, Line, PayloadSetClosing, Schema, SyncRun
 
 
 class NdjsonSink:
@@ -20,10 +20,12 @@ class NdjsonSink:
         self._file.write(self._encoder.encode_lines(envelopes))
 
     async def leave_out(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
-        """The lines tell only how many were left out."""
+        """Write a line for each record."""
+        self._file.write(self._encoder.encode_lines([LeftOut(schema=schema, key=key) for key in keys]))
 
     async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
-        """The lines tell only how many failed."""
+        """Write a line for each record."""
+        self._file.write(self._encoder.encode_lines([HeldBack(schema=schema, key=key) for key in keys]))
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the set's closing line."""

@@ -32,7 +32,7 @@ class PayloadSetsSink:
         """Payload sets do not tell who was left out."""
 
     async def hold_back(self, schema: Schema, keys: Sequence[tuple[str, ...]]) -> None:
-        """Payload sets do not tell who failed."""
+        """Payload sets do not tell who was held back."""
 
     async def close_set(self, closing: PayloadSetClosing) -> None:
         """Write the end of the set at hand."""

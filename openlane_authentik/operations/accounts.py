@@ -13,7 +13,7 @@ from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
 from openlane_authentik.records.account import map_account
-from openlane_authentik.records.context import MappingContext
+from openlane_authentik.records.context import MappingContext, text
 
 
 class AccountEmitter:
@@ -45,7 +45,7 @@ class AccountEmitter:
         *,
         renewed: bool = False,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Tally(Schema.ACCOUNT)
         self.roster = roster
         self.outdated: set[int] = set()
         self._scope = scope
@@ -56,7 +56,7 @@ class AccountEmitter:
         self._renewed = renewed
         self._uid_changed = False
         self._without_pk: set[Any] = set()
-        # What became of the account of those who are gone again, and their uid.
+        # What became of the account of those who are gone again, and their uid, "" if they have none.
         self._gone: dict[int, tuple[Fate, str]] = {}
 
     @property
@@ -81,7 +81,6 @@ class AccountEmitter:
         """Take a page of raw users; those already met are passed over. Return how many were new."""
         self._context.seen_at = rfc3339(self._clock.now())
         envelopes: list[Envelope] = []
-        left_out: list[tuple[str, ...]] = []
         new = 0
         met = self.roster.pks
         for raw in rows:
@@ -91,19 +90,18 @@ class AccountEmitter:
                 if key in self._without_pk:
                     continue
                 self._without_pk.add(key)
-                self.tally.failed_by["no_pk"] += 1
+                self.tally.count(Fate.UNNAMED, "no_pk")
             elif pk in met:
                 continue
             elif pk in self._gone:
                 self._note_again(pk, raw, self._gone.pop(pk)[0])
             else:
-                self._take(pk, raw, envelopes, left_out)
+                self._take(pk, raw, envelopes)
             new += 1
         self.tally.emitted += len(envelopes)
         if envelopes:
             await self._sink.accept(envelopes)
-        if left_out:
-            await self._sink.leave_out(Schema.ACCOUNT, left_out)
+        await self.tally.tell(self._sink)
         return new
 
     async def accept_again(self, pk: int, raw: RawRecord) -> None:
@@ -114,10 +112,9 @@ class AccountEmitter:
             await self.accept([raw])
 
     async def gone(self, pk: int) -> None:
-        """Take note that a user is gone; an account handed over or filtered is named in the closing."""
+        """Take note that a user is gone; an account handed over, left out or held back is named in the closing."""
         if pk in self.roster:
-            fate_of = self.roster.fate_of(pk)
-            self._gone[pk] = (fate_of, "" if fate_of is Fate.FAILED else self.roster.uid(pk))
+            self._gone[pk] = (self.roster.fate_of(pk), text(self.roster.identity(pk).get("uid")))
             self.roster.drop(pk)
 
     def removed(self) -> list[Removed]:
@@ -133,13 +130,13 @@ class AccountEmitter:
         self.roster.note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))
         self.outdated.add(pk)
 
-    def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope], left_out: list[tuple[str, ...]]) -> None:
+    def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope]) -> None:
         verdict = self._scope.judge(raw, "uid")
+        account = fate(verdict)
         if verdict.kept:
             record = map_account(raw, self._context)
             envelopes.append(Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record))
         else:
-            self.tally.drop(verdict)
-            if not verdict.failed:
-                left_out.append((raw["uid"],))
-        self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))
+            self.tally.count(account, verdict.reason)
+            self.tally.name(account, verdict.reason, raw.get("uid"))
+        self.roster.note(pk, raw, account, *self._scope.judge_memberships(raw, verdict))

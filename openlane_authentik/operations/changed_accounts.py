@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,7 @@ from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
 from openlane_authentik.operations.scope import Scope, fate
-from openlane_authentik.operations.tally import Tally
+from openlane_authentik.operations.tally import EARLIER, Tally
 from openlane_authentik.records.account import map_account
 from openlane_authentik.records.context import MappingContext
 
@@ -35,12 +35,14 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         roster: Everybody known.
         most_edits: How many may be edited before reading everybody costs less.
         without_pk: Always 0; such a user ends the reading of changes.
+        outdated: Always empty; nobody is handed over before the reading has ended.
     """
 
     without_pk: Final = 0
+    outdated: Final = frozenset[int]()
 
     def __init__(self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock) -> None:
-        self.tally = Tally()
+        self.tally = Tally(Schema.ACCOUNT)
         self.roster = roster
         self.most_edits = max(_FEWEST, len(roster) // _SHARE)
         self._scope = scope
@@ -50,10 +52,8 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         self._spool = Spool()
         # Where in the spool each user is who changed.
         self._changed: dict[int, tuple[int, int]] = {}
-        # Accounts that the host has, of users touched in this run.
-        self._handed_over: dict[int, str] = {}
-        # Those of them whose key belongs to another person now.
-        self._strangers: set[int] = set()
+        # Of users known before and touched in this run: what had become of their account, and its uid.
+        self._before: dict[int, tuple[Fate, str]] = {}
         self._gone: set[int] = set()
 
     def __exit__(
@@ -108,7 +108,8 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
             self.roster.drop(pk)
 
     async def hand_over(self) -> None:
-        """Hand over every account that changed and is in scope."""
+        """Hand over every account that changed and is in scope, and name every one that is held back."""
+        causes: dict[Any, str] = {}
 
         def kept() -> Iterator[Envelope]:
             for encoded in self._spool.read_in_order(sorted(self._changed.values())):
@@ -118,22 +119,28 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
                     record = map_account(raw, self._context)
                     yield Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record)
                 else:
-                    self.tally.drop(verdict)
+                    self.tally.count(fate(verdict), verdict.reason)
+                    causes[raw.get("uid")] = verdict.reason
 
         for batch in batched(kept()):
             self.tally.emitted += len(batch)
             await self._sink.accept(batch)
+        for uid in self.roster.uids_of(Fate.FAILED):
+            self.tally.name(Fate.FAILED, causes.get(uid, EARLIER), uid)
+        await self.tally.tell(self._sink)
 
     def removed(self) -> list[Removed]:
-        """Return the accounts that the host has and that are no more, or no more in scope."""
-        return [removed for pk, uid in self._handed_over.items() if (removed := self._ended(pk, uid)) is not None]
+        """Return the accounts known before that are no more, or no more in scope."""
+        return [removed for pk in self._before if (removed := self._ended(pk)) is not None]
 
-    def _ended(self, pk: int, uid: str) -> Removed | None:
+    def _ended(self, pk: int) -> Removed | None:
+        before, uid = self._before[pk]
         if pk in self._gone:
             return Removed(resource=uid, evidence="absent")
-        return Removed(resource=uid, evidence="out_of_scope") if self.roster.fate_of(pk) is Fate.FILTERED else None
+        left = before is not Fate.FILTERED and self.roster.fate_of(pk) is Fate.FILTERED
+        return Removed(resource=uid, evidence="out_of_scope") if left else None
 
     def _remember(self, pk: int) -> None:
-        """Remember the account that the host has, before what is known of the user changes."""
-        if pk in self.roster and pk not in self._changed and self.roster.fate_of(pk) is Fate.KEPT:
-            self._handed_over.setdefault(pk, self.roster.uid(pk))
+        """Remember what became of an account, before what is known of the user changes."""
+        if pk in self.roster and pk not in self._changed:
+            self._before.setdefault(pk, (self.roster.fate_of(pk), self.roster.uid(pk)))

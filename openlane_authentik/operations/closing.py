@@ -1,50 +1,59 @@
 """What is proven of each payload set, and the line that says so."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from openlane_authentik.directory.completeness import Reason, sight_reasons
+from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, read_completely, sight_reasons
+from openlane_authentik.directory.roster import Fate
 from openlane_authentik.directory.sight import Extent
-from openlane_authentik.emit.envelope import PayloadSetClosing, Removed, Schema
+from openlane_authentik.emit.envelope import PayloadSetClosing, Removed, RunWarning, Schema
 from openlane_authentik.operations.collection import Collected
 from openlane_authentik.operations.scope import Scope
-from openlane_authentik.operations.tally import Tally
+from openlane_authentik.operations.tally import EARLIER, MOST_EXAMPLES, Tally
 
 
 class Verdicts:
-    """Gives the reasons that stand against each set; none means proven complete."""
+    """Gives the reasons that stand against each set, and warns of them; none means proven complete."""
 
     def __init__(self, collected: Collected, scope: Scope) -> None:
         self._collected = collected
         self._scope = scope
         self._so_far: list[Reason] = []
+        # What is to be told of a reason, set by set.
+        self._details: dict[Reason, list[str]] = {}
 
     def close(
-        self, schema: Schema, tally: Tally, removed: list[Removed] | None = None, *, delta: bool = False
+        self,
+        tally: Tally,
+        fates: Counter[Fate] | None = None,
+        removed: list[Removed] | None = None,
+        *,
+        delta: bool = False,
     ) -> PayloadSetClosing:
         """Close a set; to be asked in the order of the sets.
 
         What stands against accounts or groups stands against the memberships, which are made of both.
 
         Args:
-            schema: Which set.
             tally: What became of its records.
+            fates: The same of everybody known, unless the tally has it.
             removed: The accounts to be ended.
             delta: Only what changed was handed over.
         """
+        schema = tally.schema
         weigh = {
             Schema.ACCOUNT: self._accounts,
             Schema.GROUP: self._groups,
             Schema.MEMBERSHIP: self._memberships,
         }
         reasons, evidence = weigh[schema]()
-        if tally.failed_by:
-            reasons.append(Reason.RECORDS_FAILED)
-        if not tally.emitted and (schema in self._scope.filter.never_matches or tally.only_lacked_fields):
-            reasons.append(Reason.FILTER_NEVER_MATCHES)
+        reasons += self._of_records(tally, fates if fates is not None else tally.fates)
         self._so_far.extend(reasons)
+        complete = read_completely(reasons)
         return PayloadSetClosing(
             schema=schema,
-            read_complete=not reasons,
+            read_complete=complete,
             snapshot_complete=not reasons and not delta,
             reasons=[*dict.fromkeys(reasons)],
             counts=tally.counts,
@@ -53,13 +62,33 @@ class Verdicts:
             scope=self._scope.fingerprint,
             evidence=evidence,
             delta=delta,
-            removed=removed if delta or not reasons else None,
+            removed=removed if complete else None,
         )
 
     @property
     def reasons(self) -> set[Reason]:
         """All that stands against any set closed so far."""
         return set(self._so_far)
+
+    def warnings(self) -> Iterator[RunWarning]:
+        """Return a warning for each reason, with the kinds and the records that it is about."""
+        for reason in Reason:
+            if reason in self._so_far:
+                details = "; ".join(self._details.get(reason, ()))
+                yield RunWarning(code=reason, message=EXPLANATIONS[reason] + (details and f": {details}"))
+
+    def _of_records(self, tally: Tally, fates: Counter[Fate]) -> Iterator[Reason]:
+        """Give the reasons that lie in what became of the records, and note what is to be told of them."""
+        if fates[Fate.UNNAMED]:
+            yield Reason.RECORDS_FAILED
+        if fates[Fate.FAILED]:
+            yield self._noted(Reason.RECORDS_HELD_BACK, _held_back(tally, fates[Fate.FAILED]))
+        if fates[Fate.FILTERED] and not fates[Fate.KEPT]:
+            yield self._noted(Reason.FILTER_KEPT_NOTHING, _kept_nothing(tally, fates[Fate.FILTERED]))
+
+    def _noted(self, reason: Reason, detail: str) -> Reason:
+        self._details.setdefault(reason, []).append(detail)
+        return reason
 
     def _accounts(self) -> tuple[list[Reason], dict[str, Any]]:
         users = self._collected.users
@@ -111,3 +140,23 @@ class Verdicts:
             "usersReread": self._collected.reconciled.users_reread,
         }
         return reasons, evidence
+
+
+def _held_back(tally: Tally, number: int) -> str:
+    """Name a few of the records that are held back: by keys, for anything else may be a person's data."""
+    examples = [f"{' in '.join(map(repr, key))}: {cause}" for key, cause in tally.examples]
+    if examples and number > len(examples):
+        examples.append(f"{number - len(examples)} more")
+    return _with(f"{number} {tally.schema}", examples)
+
+
+def _kept_nothing(tally: Tally, number: int) -> str:
+    """Tell by what a kind was emptied; in a delta most of it was judged before."""
+    causes = [f"{times} {cause}" for cause, times in tally.filtered_by.most_common(MOST_EXAMPLES)]
+    if number > tally.counts.filtered:
+        causes.append(f"{number - tally.counts.filtered} {EARLIER}")
+    return _with(f"{number} {tally.schema}", causes)
+
+
+def _with(what: str, details: list[str]) -> str:
+    return f"{what} ({', '.join(details)})" if details else what

@@ -8,6 +8,7 @@ later.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,18 +18,16 @@ from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.directory.checkpoint import Bounds, Checkpoint
-from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, exit_code
+from openlane_authentik.directory.completeness import exit_code
 from openlane_authentik.directory.logins import logins_from
-from openlane_authentik.directory.roster import Roster
+from openlane_authentik.directory.roster import Fate, Roster
 from openlane_authentik.directory.sight import read_me
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import (
     PayloadSetClosing,
-    Removed,
     RunFailure,
     RunStatus,
     RunWarning,
-    Schema,
     SyncRun,
 )
 from openlane_authentik.emit.sink import Sink
@@ -42,7 +41,6 @@ from openlane_authentik.operations.groups import emit_groups
 from openlane_authentik.operations.memberships import emit_memberships
 from openlane_authentik.operations.scope import Scope
 from openlane_authentik.operations.starting_point import known_before, starting_point
-from openlane_authentik.operations.tally import Tally
 from openlane_authentik.operations.version import read_release
 from openlane_authentik.records.context import MappingContext
 from openlane_authentik.settings import DirectorySyncConfig
@@ -56,10 +54,16 @@ class SyncResult:
 
     Attributes:
         run: The line that closed the run.
-        checkpoint: Where the next sync can begin; None when it was not asked for, when not every set was proven, or
-            when the release is too old for it (before 2025.8). Opaque, and to be kept like the records: it holds
-            people's names. After taking over the records of a run that gave none, begin the next run without one:
-            only a full run tells which of those records are gone.
+        checkpoint: Where the next sync can begin; None when it was not asked for, when not every set was read
+            completely, or when the release is too old for it (before 2025.8). Opaque, and to be kept like the records:
+            it holds people's names.
+
+    A delta goes on from all that the run of its checkpoint told, and tells nothing of it twice. Who keeps a checkpoint
+    must have taken over, of every set of that run, the envelopes, who was left out and held back, who is gone by
+    ``read_complete`` (see ``Sink``), and ``removed``, or some removals are lost for ever. Who goes by envelopes and
+    ``snapshot_complete`` alone must not keep the checkpoint of a full run with a set that lacks it. After taking over
+    the records of a run that gave none, begin the next run without one: only a full run tells which of those records
+    are gone.
     """
 
     run: SyncRun
@@ -148,9 +152,7 @@ class DirectorySync:
             renewed = known is not None and known.bounds.account != bounds.account
             accounts = AccountEmitter(self._scope, self._context, roster, self._sink, clock, earlier, renewed=renewed)
             collected = await collector.everything(accounts, with_groups=self._scope.groups)
-            return await self._hand_over(
-                collected, roster, accounts.tally, accounts.removed(), bounds, self._started_at, accounts.outdated
-            )
+            return await self._hand_over(collected, accounts, bounds, self._started_at)
 
     async def _run_delta(self, collector: Collector, checkpoint: bytes | None, bounds: Bounds) -> SyncResult:
         interval = timedelta(seconds=self._config.full_sync_interval_seconds)
@@ -163,33 +165,30 @@ class DirectorySync:
             if collected.logins_left and "last_login" in self._scope.filter.payload_fields:
                 raise UnsettledError("filter_needs_full")
             await accounts.hand_over()
-            return await self._hand_over(
-                collected, roster, accounts.tally, accounts.removed(), bounds, known.full_at, set()
-            )
+            return await self._hand_over(collected, accounts, bounds, known.full_at)
 
     async def _hand_over(
         self,
         collected: Collected,
-        roster: Roster,
-        accounts: Tally,
-        removed: list[Removed],
+        accounts: AccountEmitter | ChangedAccounts,
         bounds: Bounds,
         full_at: datetime,
-        outdated: set[int],
     ) -> SyncResult:
         """Close the accounts, hand over groups and memberships, and close them."""
         verdicts = Verdicts(collected, self._scope)
-        delta = self._mode == "delta"
-        await self._close(verdicts.close(Schema.ACCOUNT, accounts, removed if removed or delta else None, delta=delta))
+        roster, delta = accounts.roster, self._mode == "delta"
+        known = roster.fates() + Counter({Fate.UNNAMED: accounts.without_pk})
+        removed = accounts.removed()
+        await self._close(verdicts.close(accounts.tally, known, removed if removed or delta else None, delta=delta))
         if collected.groups is not None:
             self._context.seen_at = rfc3339(self._client.clock.now())
             groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
-            await self._close(verdicts.close(Schema.GROUP, groups))
+            await self._close(verdicts.close(groups))
             differences = collected.reconciled.differences
             memberships = await emit_memberships(roster, fates, differences, self._context, self._sink)
-            await self._close(verdicts.close(Schema.MEMBERSHIP, memberships))
+            await self._close(verdicts.close(memberships))
         code = exit_code(verdicts.reasons)
-        run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts.reasons)], code, None)
+        run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts)], code, None)
         if code != 0 or not self._can_begin_again:
             return SyncResult(run, None)
         checkpoint = Checkpoint(
@@ -198,7 +197,7 @@ class DirectorySync:
             full_at=full_at,
             logins_from=self._logins_from(collected, roster),
             groups=collected.groups.keys() if collected.groups is not None else None,
-            outdated=sorted(outdated & roster.pks),
+            outdated=sorted(accounts.outdated & roster.pks),
             roster=roster,
         )
         return SyncResult(run, checkpoint.to_bytes())
@@ -219,12 +218,10 @@ class DirectorySync:
         self._closings.append(closing)
         await self._sink.close_set(closing)
 
-    def _warnings(self, reasons: set[Reason]) -> Iterator[RunWarning]:
+    def _warnings(self, verdicts: Verdicts) -> Iterator[RunWarning]:
         for diagnostic in self._scope.filter.warnings:
             yield RunWarning(code=diagnostic.code, message=diagnostic.message)
-        for reason in Reason:
-            if reason in reasons and reason is not Reason.FILTER_NEVER_MATCHES:
-                yield RunWarning(code=reason, message=EXPLANATIONS[reason])
+        yield from verdicts.warnings()
         for kind, times in sorted(self._context.unknown_types.items()):
             yield RunWarning(
                 code="unknown_user_type", message=f"{times} users are of the type {kind!r}, taken for USER"

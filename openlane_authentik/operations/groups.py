@@ -17,25 +17,23 @@ async def emit_groups(
     groups: Iterable[RawRecord], scope: Scope, context: MappingContext, sink: Sink
 ) -> tuple[Tally, dict[str, Fate]]:
     """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``."""
-    tally = Tally()
+    tally = Tally(Schema.GROUP)
     fates: dict[str, Fate] = {}
-    left_out: list[tuple[str, ...]] = []
 
     def kept() -> Iterable[Envelope]:
         for raw in groups:
             verdict = scope.judge(raw, "pk")
+            group = fate(verdict)
             if isinstance(pk := raw.get("pk"), str):
-                fates[pk] = fate(verdict)
+                fates[pk] = group
             if verdict.kept:
                 yield Envelope(schema=Schema.GROUP, resource=raw["pk"], payload=raw, record=map_group(raw, context))
             else:
-                tally.drop(verdict)
-                if not verdict.failed:
-                    left_out.append((raw["pk"],))
+                tally.count(group, verdict.reason)
+                tally.name(group, verdict.reason, pk)
 
     for batch in batched(kept()):
         tally.emitted += len(batch)
         await sink.accept(batch)
-    if left_out:
-        await sink.leave_out(Schema.GROUP, left_out)
+    await tally.tell(sink)
     return tally, fates

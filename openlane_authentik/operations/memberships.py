@@ -24,22 +24,16 @@ async def emit_memberships(
         context: Of this run.
         sink: Takes the envelopes.
     """
-    tally = Tally()
+    tally = Tally(Schema.MEMBERSHIP)
     if unread := sum(differences.dangling.values()):
-        tally.failed_by["member_unknown"] += unread
+        tally.count(Fate.UNNAMED, "member_unknown", unread)
 
     passed = {group for group, fate in groups.items() if fate is Fate.KEPT}
     waiting: list[Envelope] = []
-    left_out: list[tuple[str, ...]] = []
     for member in roster.members():
         kept = [group for group in member.kept if group in passed]
         if member.dropped or len(kept) < len(member.kept):
-            _count_dropped(tally, member, groups)
-            left_out += [
-                (member.identity["uid"], group)
-                for group, fate in member.dropped
-                if fate is Fate.FILTERED and member.account is Fate.KEPT and group in passed
-            ]
+            _drop(tally, member, groups)
         if not kept:
             continue
         waiting += [
@@ -52,25 +46,40 @@ async def emit_memberships(
             waiting = []
     if waiting:
         await sink.accept(waiting)
-    if left_out:
-        await sink.leave_out(Schema.MEMBERSHIP, left_out)
+    await tally.tell(sink)
     return tally
 
 
-def _count_dropped(tally: Tally, member: Member, groups: Mapping[str, Fate]) -> None:
-    for name, fate in [*member.dropped, *((group, Fate.KEPT) for group in member.kept)]:
-        group = groups.get(name)
-        if group is None:
-            tally.failed_by["group_unknown"] += 1
-        elif member.account is Fate.FAILED:
-            tally.failed_by["account_failed"] += 1
-        elif member.account is Fate.FILTERED:
-            tally.filtered_by["account_filtered"] += 1
-        elif fate is Fate.FAILED:
-            tally.failed_by["filter_failed"] += 1
-        elif fate is Fate.FILTERED:
-            tally.filtered_by["filter"] += 1
-        elif group is Fate.FAILED:
-            tally.failed_by["group_failed"] += 1
-        elif group is Fate.FILTERED:
-            tally.filtered_by["group_filtered"] += 1
+def _drop(tally: Tally, member: Member, groups: Mapping[str, Fate]) -> None:
+    """Count a user's memberships that are not handed over, and name those which the sink cannot tell by another name.
+
+    Without its account or its group there is no membership, and with its account it is held back.
+    """
+    for name, itself in [*member.dropped, *((group, Fate.KEPT) for group in member.kept)]:
+        group = groups.get(name, Fate.UNNAMED)
+        fate, cause = _fate_of(member.account, itself, group)
+        if fate is not Fate.KEPT:
+            tally.count(fate, cause)
+            if member.account is Fate.KEPT and group is not Fate.FILTERED:
+                tally.name(fate, cause, member.identity["uid"], name)
+
+
+def _fate_of(account: Fate, itself: Fate, group: Fate) -> tuple[Fate, str]:
+    """Tell what becomes of a membership, and why: what is out of scope is so whatever failed beside it."""
+    match account, itself, group:
+        case _, _, Fate.UNNAMED:
+            return Fate.UNNAMED, "group_unknown"
+        case Fate.FILTERED, _, _:
+            return Fate.FILTERED, "account_filtered"
+        case _, _, Fate.FILTERED:
+            return Fate.FILTERED, "group_filtered"
+        case ((Fate.FAILED | Fate.UNNAMED), _, _):
+            return account, "account_failed"
+        case _, Fate.FILTERED, _:
+            return Fate.FILTERED, "filter"
+        case _, (Fate.FAILED | Fate.UNNAMED), _:
+            return itself, "filter_failed"
+        case _, _, Fate.FAILED:
+            return Fate.FAILED, "group_failed"
+        case _:
+            return Fate.KEPT, ""

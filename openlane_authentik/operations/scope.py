@@ -1,16 +1,19 @@
 """What an installation wants to see of the directory: its filter and its switches."""
 
 import hashlib
+from typing import Final
 
 import msgspec
 
 from openlane_authentik.authentik.pages import RawRecord
 from openlane_authentik.directory.roster import Fate
-from openlane_authentik.emit.envelope import UPSERT
+from openlane_authentik.emit.envelope import UPSERT, Schema
 from openlane_authentik.filter import Filter, Verdict, compile_filter
 from openlane_authentik.records.context import UnmappableRecordError, identifier
 from openlane_authentik.records.fields import KNOWN_FIELDS
 from openlane_authentik.settings import UserInput
+
+NO_IDENTIFIER: Final = {key: Verdict(kept=False, failed=True, reason=f"no_{key}") for key in ("uid", "pk")}
 
 
 class Scope:
@@ -26,8 +29,9 @@ class Scope:
     """
 
     def __init__(self, user_input: UserInput) -> None:
-        self.filter: Filter = compile_filter(user_input.filter_expr, KNOWN_FIELDS)
         self.groups = not user_input.disable_group_sync
+        kinds = {kind: fields for kind, fields in KNOWN_FIELDS.items() if self.groups or kind == Schema.ACCOUNT}
+        self.filter: Filter = compile_filter(user_input.filter_expr, kinds)
         self.fingerprint = hashlib.sha256(
             msgspec.json.encode([user_input.filter_expr.strip(), self.groups])
         ).hexdigest()[:16]
@@ -38,8 +42,8 @@ class Scope:
         """Judge a user by its ``uid`` or a group by its ``pk``; one that lacks it has failed."""
         try:
             resource = identifier(raw, identifying)
-        except UnmappableRecordError as error:
-            return Verdict(kept=False, failed=True, reason=error.cause)
+        except UnmappableRecordError:
+            return NO_IDENTIFIER[identifying]
         return self._judge(raw, resource, UPSERT)
 
     def judge_memberships(self, raw: RawRecord, account: Verdict) -> tuple[list[str], list[Fate]]:
@@ -73,4 +77,6 @@ def fate(verdict: Verdict) -> Fate:
     """Tell what becomes of a record so judged."""
     if verdict.kept:
         return Fate.KEPT
-    return Fate.FAILED if verdict.failed else Fate.FILTERED
+    if not verdict.failed:
+        return Fate.FILTERED
+    return Fate.UNNAMED if verdict in NO_IDENTIFIER.values() else Fate.FAILED

@@ -1,27 +1,63 @@
-"""Counting what becomes of each kind of record, and why."""
+"""Counting what becomes of each kind of record, and naming what is left out or held back."""
 
 from collections import Counter
+from typing import Any, Final
 
-from openlane_authentik.emit.envelope import Counts
-from openlane_authentik.filter import Verdict
+from openlane_authentik.directory.roster import Fate
+from openlane_authentik.emit.envelope import Counts, Schema
+from openlane_authentik.emit.sink import Sink
+
+Key = tuple[str, ...]
+
+MOST_EXAMPLES: Final = 5
+# What stands for the cause of what did not change since another run judged it.
+EARLIER: Final = "as in an earlier run"
 
 
 class Tally:
-    """The counts of one payload set.
+    """The counts of one payload set, and the records still to be named to the sink.
+
+    Args:
+        schema: Of the set.
 
     Attributes:
         emitted: Records emitted.
         filtered_by, failed_by: Records left out or failed, by cause.
+        examples: A few of those held back, each with its cause.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.emitted = 0
         self.filtered_by: Counter[str] = Counter()
         self.failed_by: Counter[str] = Counter()
+        self.examples: list[tuple[Key, str]] = []
+        self._unnamed = 0
+        self._left_out: list[Key] = []
+        self._held_back: list[Key] = []
 
-    def drop(self, verdict: Verdict) -> None:
-        """Count a record that the filter did not keep."""
-        (self.failed_by if verdict.failed else self.filtered_by)[verdict.reason] += 1
+    def count(self, fate: Fate, cause: str, times: int = 1) -> None:
+        """Count records that are not emitted."""
+        (self.filtered_by if fate is Fate.FILTERED else self.failed_by)[cause] += times
+        self._unnamed += times if fate is Fate.UNNAMED else 0
+
+    def name(self, fate: Fate, cause: str, *key: Any) -> None:
+        """Remember a record that is left out or held back, by its key, until the sink is told."""
+        if fate is Fate.FILTERED:
+            self._left_out.append(key)
+        elif fate is Fate.FAILED:
+            self._held_back.append(key)
+            if len(self.examples) < MOST_EXAMPLES:
+                self.examples.append((key, cause))
+
+    async def tell(self, sink: Sink) -> None:
+        """Tell the sink of the records remembered so far."""
+        left_out, self._left_out = self._left_out, []
+        held_back, self._held_back = self._held_back, []
+        if left_out:
+            await sink.leave_out(self.schema, left_out)
+        if held_back:
+            await sink.hold_back(self.schema, held_back)
 
     @property
     def counts(self) -> Counts:
@@ -30,11 +66,14 @@ class Tally:
         return Counts(read=self.emitted + filtered + failed, emitted=self.emitted, filtered=filtered, failed=failed)
 
     @property
-    def only_lacked_fields(self) -> bool:
-        """Whether every record was left out because it lacks a field that the filter names."""
-        return (
-            not self.emitted
-            and not self.failed_by
-            and bool(self.filtered_by)
-            and all(cause.startswith("missing:") for cause in self.filtered_by)
+    def fates(self) -> Counter[Fate]:
+        """How many records became what."""
+        counts = self.counts
+        return Counter(
+            {
+                Fate.KEPT: counts.emitted,
+                Fate.FILTERED: counts.filtered,
+                Fate.FAILED: counts.failed - self._unnamed,
+                Fate.UNNAMED: self._unnamed,
+            }
         )

@@ -1,18 +1,17 @@
 """Counting what becomes of records."""
 
+import asyncio
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openlane_authentik import Schema
+from openlane_authentik.directory.roster import Fate
 from openlane_authentik.emit.envelope import Counts
-from openlane_authentik.filter import Verdict
-from openlane_authentik.operations.tally import Tally
+from openlane_authentik.operations.tally import MOST_EXAMPLES, Tally
+from tests.support import KeepingSink
 
-_LEFT_OUT = Verdict(kept=False, failed=False, reason="false")
-_LACKS = Verdict(kept=False, failed=False, reason="missing:payload.type")
-_FAILED = Verdict(kept=False, failed=True, reason="type_mismatch")
 _CAUSES = st.dictionaries(st.sampled_from(["a", "b", "missing:x"]), st.integers(1, 50))
 
 
@@ -20,7 +19,7 @@ _CAUSES = st.dictionaries(st.sampled_from(["a", "b", "missing:x"]), st.integers(
 @given(st.integers(0, 50), _CAUSES, _CAUSES)
 def test_read_is_the_sum_of_the_rest(emitted: int, filtered: dict[str, int], failed: dict[str, int]) -> None:
     """Every record read is in exactly one of emitted, filtered and failed."""
-    tally = Tally()
+    tally = Tally(Schema.ACCOUNT)
     tally.emitted = emitted
     tally.filtered_by = Counter(filtered)
     tally.failed_by = Counter(failed)
@@ -29,32 +28,31 @@ def test_read_is_the_sum_of_the_rest(emitted: int, filtered: dict[str, int], fai
     assert (counts.emitted, counts.filtered, counts.failed) == (emitted, sum(filtered.values()), sum(failed.values()))
 
 
-def test_a_verdict_is_counted_by_its_reason() -> None:
-    """A record left out and one that failed are counted apart, each under its reason."""
-    tally = Tally()
-    for verdict in (_LEFT_OUT, _LACKS, _LACKS, _FAILED):
-        tally.drop(verdict)
+def test_a_record_is_counted_by_its_cause_and_by_its_fate() -> None:
+    """A record left out, one held back and one without identifier are counted apart, each under its cause."""
+    tally = Tally(Schema.ACCOUNT)
+    tally.emitted = 2
+    tally.count(Fate.FILTERED, "false")
+    tally.count(Fate.FILTERED, "missing:payload.type", 2)
+    tally.count(Fate.FAILED, "type_mismatch")
+    tally.count(Fate.UNNAMED, "no_uid", 3)
     assert tally.filtered_by == {"false": 1, "missing:payload.type": 2}
-    assert tally.failed_by == {"type_mismatch": 1}
-    assert tally.counts == Counts(read=4, emitted=0, filtered=3, failed=1)
+    assert tally.failed_by == {"type_mismatch": 1, "no_uid": 3}
+    assert tally.counts == Counts(read=9, emitted=2, filtered=3, failed=4)
+    assert tally.fates == {Fate.KEPT: 2, Fate.FILTERED: 3, Fate.FAILED: 1, Fate.UNNAMED: 3}
 
 
-@pytest.mark.parametrize(
-    ("emitted", "verdicts", "lacked"),
-    [
-        (0, [_LACKS, _LACKS], True),
-        (0, [], False),
-        (1, [_LACKS], False),
-        (0, [_LACKS, _LEFT_OUT], False),
-        (0, [_LACKS, _FAILED], False),
-    ],
-)
-def test_a_set_emptied_by_a_lacking_field_is_told_from_one_emptied_by_choice(
-    emitted: int, verdicts: list[Verdict], *, lacked: bool
-) -> None:
-    """Only when every record lacked a field the filter names is nothing of the kind in its scope."""
-    tally = Tally()
-    tally.emitted = emitted
-    for verdict in verdicts:
-        tally.drop(verdict)
-    assert tally.only_lacked_fields == lacked
+def test_the_sink_is_told_each_name_once() -> None:
+    """Who is left out and who is held back is told by key, in order, once; who cannot be named is not."""
+    tally, sink = Tally(Schema.MEMBERSHIP), KeepingSink()
+    tally.name(Fate.FILTERED, "false", "u1", "g1")
+    tally.name(Fate.UNNAMED, "no_uid", None)
+    asyncio.run(tally.tell(sink))
+    for number in range(MOST_EXAMPLES + 2):
+        tally.name(Fate.FAILED, "overflow", f"u{number}", "g2")
+    asyncio.run(tally.tell(sink))
+    asyncio.run(tally.tell(sink))
+    held_back = [(f"u{number}", "g2") for number in range(MOST_EXAMPLES + 2)]
+    assert sink.left_out == {Schema.MEMBERSHIP: [("u1", "g1")]}
+    assert sink.held_back == {Schema.MEMBERSHIP: held_back}
+    assert tally.examples == [(key, "overflow") for key in held_back[:MOST_EXAMPLES]]
