@@ -216,18 +216,28 @@ def _records_fail() -> None:
         assert scene.sync().exit_code == 75
         assert scene.sink.closings[Schema.ACCOUNT].failed_by == {"no_uid": 1}
         assert len(scene.sink.of(Schema.ACCOUNT)) == len(scene.directory.users) - 1
-    scene = Scene()
-    assert scene.sync(user_input=UserInput(filter_expr="payload.attributes.employeeNumber > 7")).exit_code == 75
-    assert "records_failed" in scene.reasons()
+        assert scene.reasons() == {"records_failed"}
 
 
-def _filter_matches_nobody() -> None:
+def _filter_fails() -> None:
     scene = Scene()
-    run = scene.sync(user_input=UserInput(filter_expr="payload.type == 'internal'"))
+    run = scene.sync(user_input=UserInput(filter_expr="payload.attributes.employeeNumber > 7"))
     assert run.exit_code == 0
-    assert [warning.code for warning in run.warnings] == ["filter_never_matches"]
-    assert not scene.sink.closings[Schema.GROUP].snapshot_complete
-    assert not scene.sink.closings[Schema.MEMBERSHIP].snapshot_complete
+    assert "records_held_back" in [warning.code for warning in run.warnings]
+    accounts = scene.sink.closings[Schema.ACCOUNT]
+    assert (accounts.read_complete, accounts.snapshot_complete) == (True, False)
+    assert len(scene.sink.held_back[Schema.ACCOUNT]) == accounts.counts.failed > 0
+
+
+def _filter_keeps_nobody() -> None:
+    for expression in ("payload.type == 'internal'", "payload.is_activ == true", "resource == 'x'"):
+        scene = Scene()
+        run = scene.sync(user_input=UserInput(filter_expr=expression))
+        assert run.exit_code == 0
+        assert "filter_kept_nothing" in [warning.code for warning in run.warnings]
+        assert all(closing.read_complete for closing in scene.sink.closings.values())
+        assert not scene.sink.closings[Schema.GROUP].snapshot_complete
+        assert not scene.sink.closings[Schema.MEMBERSHIP].snapshot_complete
 
 
 def _time_passes(folder: Path) -> None:
@@ -283,8 +293,9 @@ ROWS: dict[str, Callable[..., None]] = {
     "users and groups tell different memberships": _sides_differ,
     "groups name users nobody lists": _unlisted_members,
     "the token sees a part": _sees_a_part,
-    "a record without `uid` or `pk`, or a filter that fails on it": _records_fail,
-    "a filter that can match no group, or nobody": _filter_matches_nobody,
+    "a record without `uid` or `pk`": _records_fail,
+    "a record on which the filter fails": _filter_fails,
+    "a filter that keeps no group, or nobody": _filter_keeps_nobody,
     "the time limit passes": _time_passes,
     "the output cannot be written": _output_breaks,
     "Ctrl-C": _interrupted,

@@ -31,8 +31,22 @@ Change = Callable[[Directory], object]
 RUN_TIMES = {"last_seen_at", "observed_at"}
 
 
+# Filters that keep nobody, or fail on some; each is mended sooner or later.
+_MISTYPED = [
+    "payload.is_activ == true",
+    "payload.type == 'intern'",
+    "!has(payload.attributes.level) || payload.attributes.level < 5",
+    "resource < '8' || !has(payload.attributes.level) || payload.attributes.level < 5",
+    "has(payload.groups) && (!has(payload.attributes.level) || payload.attributes.level < 5)",
+    "payload.attributes.level < 5",
+]
+_MISTYPES = 0.4
+_RETYPED = 0.25
+_LEVELS = [1, 9, "high"]
+
+
 class Copy:
-    """What a host that applies each run would hold."""
+    """What a host that applies each run would hold: of what is held back, what it had."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, dict[str, Any]] = {}
@@ -43,19 +57,43 @@ class Copy:
     def apply(self, sink: KeepingSink) -> None:
         sent = {envelope.resource: envelope for envelope in sink.of(Schema.ACCOUNT)}
         closing = sink.closings[Schema.ACCOUNT]
-        if closing.snapshot_complete:
-            self.accounts, self.payloads = {}, {}
+        held_back = {uid for (uid,) in sink.held_back.get(Schema.ACCOUNT, ())}
+        if closing.read_complete and not closing.delta:
+            # Who is left out or gone is no more in scope.
+            self.accounts = {uid: record for uid, record in self.accounts.items() if uid in held_back}
+            self.payloads = {uid: payload for uid, payload in self.payloads.items() if uid in held_back}
         self.accounts |= {uid: _stable(envelope.record) for uid, envelope in sent.items()}
         self.payloads |= {uid: dict(envelope.payload) for uid, envelope in sent.items()}
         for removed in closing.removed or ():
-            # What a set that is not proven names has no weight.
-            if closing.snapshot_complete or (closing.delta and not closing.reasons):
-                self.accounts.pop(removed.resource, None)
-                self.payloads.pop(removed.resource, None)
-        if Schema.GROUP in sink.closings and sink.closings[Schema.GROUP].snapshot_complete:
-            self.groups = {envelope.resource: _stable(envelope.record) for envelope in sink.of(Schema.GROUP)}
-        if Schema.MEMBERSHIP in sink.closings and sink.closings[Schema.MEMBERSHIP].snapshot_complete:
-            self.memberships = set(sink.memberships())
+            self.accounts.pop(removed.resource, None)
+            self.payloads.pop(removed.resource, None)
+        if Schema.GROUP in sink.closings and sink.closings[Schema.GROUP].read_complete:
+            stays = {pk for (pk,) in sink.held_back.get(Schema.GROUP, ())} & self.groups.keys()
+            told = {envelope.resource: _stable(envelope.record) for envelope in sink.of(Schema.GROUP)}
+            self.groups = {pk: self.groups[pk] for pk in stays} | told
+        if Schema.MEMBERSHIP in sink.closings and sink.closings[Schema.MEMBERSHIP].read_complete:
+            named = set(sink.held_back.get(Schema.MEMBERSHIP, ()))
+            self.memberships = {
+                (uid, group)
+                for uid, group in self.memberships
+                if (uid, group) in named or (uid in held_back and group in self.groups)
+            } | set(sink.memberships())
+
+    def without(self, sink: KeepingSink) -> "Copy":
+        """Give what the copy holds beside that which this run holds back."""
+        held_back = _sets(sink.held_back)
+        accounts, groups = ({key for (key,) in held_back[schema]} for schema in (Schema.ACCOUNT, Schema.GROUP))
+        rest = Copy()
+        rest.accounts = {uid: record for uid, record in self.accounts.items() if uid not in accounts}
+        rest.payloads = {uid: payload for uid, payload in self.payloads.items() if uid not in accounts}
+        rest.groups = {pk: record for pk, record in self.groups.items() if pk not in groups}
+        named = held_back[Schema.MEMBERSHIP]
+        rest.memberships = {pair for pair in self.memberships - named if pair[0] not in accounts}
+        return rest
+
+
+def _sets(named: dict[Schema, list[tuple[str, ...]]]) -> dict[Schema, set[Any]]:
+    return {schema: set(named.get(schema, ())) for schema in Schema}
 
 
 def _stable(record: Any) -> dict[str, Any]:
@@ -140,12 +178,12 @@ def _if_both(
     return lambda d: change(d, user, group) if user in d.users and group in d.groups else None
 
 
-async def _truth(fake: FakeAuthentik, clock: SimulatedClock, user_input: UserInput) -> Copy:
+async def _truth(fake: FakeAuthentik, clock: SimulatedClock, user_input: UserInput) -> tuple[Copy, KeepingSink]:
     """Give the directory as a full sync of a quiet server tells it."""
     truth = Copy()
     _, sink = await _sync(fake, clock, user_input, None)
     truth.apply(sink)
-    return truth
+    return truth, sink
 
 
 def _payloads(copy: Copy, release: str) -> dict[str, dict[str, Any]]:
@@ -183,17 +221,40 @@ class Chain:
             "!has(payload.groups) || size(payload.groups) > 1",
         ]
         self.user_input = UserInput(filter_expr=rng.choice(filters), disable_group_sync=rng.random() < _WITHOUT_GROUPS)
+        # Of its own, so that a chain is told by its seed whatever filters there are.
+        self.typing = typing = random.Random(f"filters {seed}")
+        self.filters = [self.user_input.filter_expr]
+        if typing.random() < _MISTYPES:
+            self.filters += typing.sample(_MISTYPED, typing.randint(1, 3))
         self.copy = Copy()
         self.checkpoint: bytes | None = None
         for kind in ("viewer", "object_level"):
             # No clock of the server ends it.
             self.fake.token(kind, expiring=False)
         self.own = {self.fake.tokens.account(kind) for kind in ("viewer", "object_level")}
+        # On whom a filter for the level always fails.
+        self.failing = self.directory.create_user(username="always-fails", attributes={"level": "high"})
+        self.own.add(self.failing)
         self.backups = [self.directory.snapshot()]
         self.pending: list[Pending[object]] = []
         self.disturbance = _Meanwhile([])
         # Whether logins may be known by the next full sync only: too many, or stamped by a clock that was set.
         self.logins_owed = False
+
+    def retype(self) -> None:
+        """Let the filter be mistyped or mended, and the levels change that it may ask for."""
+        typing, directory = self.typing, self.directory
+        if len(self.filters) == 1:
+            return
+        if typing.random() < _RETYPED:
+            self.user_input = self.user_input.model_copy(update={"filter_expr": typing.choice(self.filters)})
+        others = sorted(directory.users.keys() - self.own)
+        for pk in typing.sample(others, min(2, len(others))):
+            directory.update_user(pk, attributes={"level": typing.choice(_LEVELS)})
+        if directory.groups:
+            directory.update_group(
+                typing.choice(sorted(directory.groups)), attributes={"level": typing.choice(_LEVELS)}
+            )
 
     def upheave(self) -> None:
         """Let something happen to the server between two syncs."""
@@ -249,6 +310,7 @@ class Chain:
         clock.elapsed += rng.choice([0.3, 5, 70, 4000])
         for change in _changes(rng, directory, self.own, clock):
             change(directory)
+        self.retype()
         if rng.random() < _UPHEAVED:
             self.upheave()
         clock.elapsed += rng.choice([0, 0.4, 90])
@@ -274,12 +336,12 @@ class Chain:
         self.logins_owed = left or self._logins_ahead() or (self.logins_owed and result.run.mode == "delta")
         if kind == "object_level":
             assert result.run.exit_code == (77 if self.release in _NAMING_ROLES else 75)
-            assert not any(closing.snapshot_complete or closing.delta for closing in sink.closings.values())
+            assert not any(closing.read_complete or closing.delta for closing in sink.closings.values())
         if disturbed:
             self._hold_disturbed(sink, there & {user["uid"] for user in directory.users.values()})
         elif kind == "viewer" and not during.changes:
             assert result.run.exit_code == 0, msgspec.json.encode(sink.closings)
-            await self._hold_against_truth(result.run.mode)
+            await self._hold_against_truth(result.run.mode, sink)
         return f"{result.run.mode}:{result.run.full_reason}"
 
     def _logins_ahead(self) -> bool:
@@ -294,15 +356,19 @@ class Chain:
         if closing.snapshot_complete and not self.user_input.filter_expr:
             assert there <= {envelope.resource for envelope in sink.of(Schema.ACCOUNT)}
 
-    async def _hold_against_truth(self, mode: str) -> None:
-        truth = await _truth(self.fake, self.clock, self.user_input)
+    async def _hold_against_truth(self, mode: str, sink: KeepingSink) -> None:
+        truth, told = await _truth(self.fake, self.clock, self.user_input)
+        assert _sets(sink.held_back) == _sets(told.held_back)
+        directory, copy = self.directory, self.copy.without(told)
+        assert self.copy.accounts.keys() <= {user["uid"] for user in directory.users.values()}
+        assert self.copy.groups.keys() <= directory.groups.keys()
         release = "2025.12" if self.logins_owed else self.release
-        copied, true = _records(self.copy, release), _records(truth, release)
+        copied, true = _records(copy, release), _records(truth, release)
         assert copied.keys() == true.keys(), (mode, copied.keys() ^ true.keys())
         assert copied == true, [(copied[uid], true[uid]) for uid in true if copied[uid] != true[uid]][:2]
-        assert _payloads(self.copy, release) == _payloads(truth, release)
-        assert self.copy.groups == truth.groups
-        assert self.copy.memberships == truth.memberships
+        assert _payloads(copy, release) == _payloads(truth, release)
+        assert copy.groups == truth.groups
+        assert copy.memberships == truth.memberships
 
 
 async def _chain(seed: int) -> list[str]:

@@ -167,7 +167,7 @@ def test_a_group_on_which_the_filter_fails_holds_back_itself_and_names_its_membe
     """Each membership that is there is held back by account and group: who left the group is not."""
     world = World()
     group = max(world.directory.groups, key=lambda one: len(list(world.directory.memberships.lefts_of(one))))
-    world.directory.groups[group]["attributes"] = {"level": "high"}
+    world.directory.update_group(group, attributes={"level": "high"})
     checkpoint = world.sync(user_input=LEVEL).checkpoint
     members = list(world.directory.memberships.lefts_of(group))
     assert world.sink.held_back.keys() == {Schema.GROUP, Schema.MEMBERSHIP}
@@ -336,7 +336,7 @@ def test_what_is_out_of_scope_is_so_whatever_failed_beside_it() -> None:
     pk = _people(world)[0]
     groups = world.directory.raw_user(pk)["groups"]
     _failing(world, pk)
-    world.directory.groups[groups[0]]["attributes"] = {"level": 9}
+    world.directory.update_group(groups[0], attributes={"level": 9})
     world.sync(user_input=LEVEL)
     memberships = world.sink.closings[Schema.MEMBERSHIP]
     assert memberships.failed_by == ({"account_failed": len(groups) - 1} if len(groups) > 1 else {})

@@ -91,6 +91,23 @@ def test_ndjson_is_one_object_a_line(sets: tuple[list[list[Envelope]], ...]) -> 
     ] == [(e.schema, e.resource, "upsert", e.payload, e.record) for e in envelopes]
 
 
+def test_ndjson_names_who_is_left_out_and_held_back() -> None:
+    """Each record left out or held back is a line with its kind and its key, so that a reader can tell who is gone."""
+    file = io.BytesIO()
+
+    async def emit() -> None:
+        sink = NdjsonSink(file)
+        await sink.leave_out(Schema.ACCOUNT, [("u1",), ("u2",)])
+        await sink.hold_back(Schema.MEMBERSHIP, [("u3", "g1")])
+
+    asyncio.run(emit())
+    assert [json.loads(line) for line in file.getvalue().splitlines()] == [
+        {"type": "leftOut", "schema": "DirectoryAccount", "key": ["u1"]},
+        {"type": "leftOut", "schema": "DirectoryAccount", "key": ["u2"]},
+        {"type": "heldBack", "schema": "DirectoryMembership", "key": ["u3", "g1"]},
+    ]
+
+
 @settings(deadline=None, derandomize=True)
 @given(_SETS)
 def test_payload_sets_are_exactly_the_hosts_array(sets: tuple[list[list[Envelope]], ...]) -> None:
