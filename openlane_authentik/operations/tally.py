@@ -23,7 +23,7 @@ class Tally:
     Attributes:
         emitted: Records emitted.
         filtered_by, failed_by: Records left out or failed, by cause.
-        examples: A few of those held back, each with its cause.
+        examples: A few of those on which the filter failed, each with its cause.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -41,13 +41,20 @@ class Tally:
         (self.filtered_by if fate is Fate.FILTERED else self.failed_by)[cause] += times
         self._unnamed += times if fate is Fate.UNNAMED else 0
 
-    def name(self, fate: Fate, cause: str, *key: Any) -> None:
-        """Remember a record that is left out or held back, by its key, until the sink is told."""
+    def name(self, fate: Fate, cause: str, *key: Any, example: bool = True) -> None:
+        """Remember a record that is left out or held back, by its key, until the sink is told.
+
+        Args:
+            fate: What became of it; one without identifier cannot be named.
+            cause: Why.
+            key: As the sink takes it.
+            example: Whether it may be told as an example of those on which the filter failed.
+        """
         if fate is Fate.FILTERED:
             self._left_out.append(key)
         elif fate is Fate.FAILED:
             self._held_back.append(key)
-            if len(self.examples) < MOST_EXAMPLES:
+            if example and len(self.examples) < MOST_EXAMPLES:
                 self.examples.append((key, cause))
 
     async def tell(self, sink: Sink) -> None:

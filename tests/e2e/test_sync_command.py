@@ -100,11 +100,43 @@ def test_the_documented_filter_keeps_people_and_warns_of_groups() -> None:
     assert all(closing["counts"]["failed"] == 0 for closing in closings.values())
     assert closings["DirectoryAccount"]["snapshotComplete"] is True
     assert closings["DirectoryGroup"]["snapshotComplete"] is False
-    assert closings["DirectoryGroup"]["reasons"] == ["filter_never_matches"]
-    (warning,) = lines[-1]["warnings"]
-    assert warning["code"] == "filter_never_matches"
-    assert "!has(payload.type) ||" in warning["message"]
+    assert closings["DirectoryGroup"]["reasons"] == ["filter_kept_nothing"]
+    assert all(closing["readComplete"] for closing in closings.values())
+    never, emptied = lines[-1]["warnings"]
+    assert (never["code"], emptied["code"]) == ("filter_never_matches", "filter_kept_nothing")
+    assert "!has(payload.type) ||" in never["message"]
     assert "!has(payload.type) ||" in ran.stderr
+    assert "all read: filter_kept_nothing" in ran.stderr
+
+
+def test_a_mistyped_filter_is_warned_of_and_every_record_is_named() -> None:
+    """A filter that keeps nobody exits 0, says so on standard error, and has a line for each record left out."""
+    fake = _fake()
+    with serve(fake) as server:
+        ran = run("sync", "--filter", "payload.is_activ == true", env=_env(server.url, fake))
+    assert ran.returncode == 0
+    lines = _lines(ran.stdout)
+    left_out = [line["key"] for line in lines if line["type"] == "leftOut" and line["schema"] == "DirectoryAccount"]
+    assert sorted(left_out) == sorted([user["uid"]] for user in fake.directory.users.values())
+    assert "did you mean 'is_active'?" in ran.stderr
+    assert "[filter_kept_nothing]" in ran.stderr
+
+
+def test_a_record_on_which_the_filter_fails_is_a_line_and_a_warning() -> None:
+    """It is named by a ``heldBack`` line and on standard error, and the sync exits 0."""
+    fake = _fake()
+    pk = next(iter(fake.directory.users))
+    fake.directory.update_user(pk, attributes={"level": "high"})
+    expression = "!has(payload.attributes.level) || payload.attributes.level < 5"
+    with serve(fake) as server:
+        ran = run("sync", "--filter", expression, env=_env(server.url, fake))
+    assert ran.returncode == 0
+    uid = fake.directory.raw_user(pk)["uid"]
+    held_back = [line for line in _lines(ran.stdout) if line["type"] == "heldBack"]
+    assert held_back == [{"type": "heldBack", "schema": "DirectoryAccount", "key": [uid]}]
+    # Broken over lines as wide as the terminal.
+    assert uid in "".join(ran.stderr.split())
+    assert "[records_held_back]" in ran.stderr
 
 
 def test_without_groups_only_accounts_are_sent() -> None:

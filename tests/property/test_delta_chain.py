@@ -40,8 +40,8 @@ _MISTYPED = [
     "has(payload.groups) && (!has(payload.attributes.level) || payload.attributes.level < 5)",
     "payload.attributes.level < 5",
 ]
-_MISTYPES = 0.4
-_RETYPED = 0.25
+_MISTYPES = 0.6
+_RETYPED = 0.2
 _LEVELS = [1, 9, "high"]
 
 

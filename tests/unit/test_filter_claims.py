@@ -155,6 +155,8 @@ def test_an_account_on_which_the_filter_fails_holds_back_itself(release: str) ->
     }
     assert world.sink.held_back == {Schema.ACCOUNT: [(uid,)]}
     assert len(world.sink.of(Schema.ACCOUNT)) == len(world.directory.users) - 1
+    accounts = world.sink.closings[Schema.ACCOUNT]
+    assert accounts.counts.read == accounts.evidence["countAfter"]
     assert not [account for account, _ in world.sink.memberships() if account == uid]
     message = _warning(world, "records_held_back").message
     assert f"1 DirectoryAccount ('{uid}': type_mismatch)" in message
