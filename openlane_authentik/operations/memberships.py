@@ -61,7 +61,7 @@ def _drop(tally: Tally, member: Member, groups: Mapping[str, Fate]) -> None:
         if fate is not Fate.KEPT:
             tally.count(fate, cause)
             if member.account is Fate.KEPT and group is not Fate.FILTERED:
-                tally.name(fate, cause, member.identity["uid"], name, example=itself is Fate.FAILED)
+                tally.name(fate, cause, member.identity.get("uid"), name, example=itself is Fate.FAILED)
 
 
 def _fate_of(account: Fate, itself: Fate, group: Fate) -> tuple[Fate, str]:

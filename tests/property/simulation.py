@@ -601,7 +601,7 @@ async def the_sync(world: World) -> None:
     except IntegrationError as error:
         seen.failure = error.code
     for schema, closing in sink.closings.items():
-        seen.complete[schema] = closing.snapshot_complete
+        seen.complete[schema] = closing.read_complete
         seen.reasons[schema] = closing.reasons
         seen.removed += [entry.resource for entry in closing.removed or () if entry.evidence == "absent"]
     statuses = [run.status for run in sink.runs]
