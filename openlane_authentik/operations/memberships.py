@@ -34,6 +34,8 @@ async def emit_memberships(
         kept = [group for group in member.kept if group in passed]
         if member.dropped or len(kept) < len(member.kept):
             _drop(tally, member, groups)
+            if tally.untold >= BATCH:
+                await tally.tell(sink)
         if not kept:
             continue
         waiting += [

@@ -57,6 +57,11 @@ class Tally:
             if example and len(self.examples) < MOST_EXAMPLES:
                 self.examples.append((key, cause))
 
+    @property
+    def untold(self) -> int:
+        """How many records the sink is still to be told of."""
+        return len(self._left_out) + len(self._held_back)
+
     async def tell(self, sink: Sink) -> None:
         """Tell the sink of the records remembered so far."""
         left_out, self._left_out = self._left_out, []
