@@ -61,6 +61,7 @@ class Life:
         self._truth = Truth(self._directory)
         self._id = save_in_process(self._host, self._fake, config=self._config).id
         self._replayed: Records = {schema: {} for schema in Schema}
+        self._out: Records = {schema: {} for schema in Schema}
         self._past: dict[int, Records] = {}
         self.counts: dict[str, int] = {}
 
@@ -228,7 +229,7 @@ class Life:
     def _check(self, run: Run, before: Records, *, quiet: bool) -> None:
         after = stored(self._host, self._id)
         lines = changes_of(self._host, self._id, run_id=run.id)
-        self._replayed = replay(self._replayed, lines)
+        self._replayed = replay(self._replayed, lines, self._out)
         assert self._replayed == after, "the change log tells another directory"
         self._past[run.number] = after
         keys: Keys = {schema: set(there) for schema, there in after.items()}
@@ -239,7 +240,7 @@ class Life:
             key = (line.external_id, line.group_id or "")
             if line.kind == "removed":
                 assert key not in self._truth.at_source_always[Schema(line.schema)], f"{line} is still there"
-            elif line.kind == "left_scope":
+            elif line.kind == "out_of_scope":
                 assert key not in self._truth.always[Schema(line.schema)], f"{line} is still in scope"
         if run.status == "FAILED":
             assert after == before

@@ -114,25 +114,37 @@ def kinds_of(changes: list[Change]) -> dict[tuple[str, str, str], str]:
     return {(line.schema, line.external_id, line.group_id or ""): line.kind for line in changes}
 
 
-def replay(records: Records, changes: list[Change]) -> Records:
-    """Carry out lines of the change log on a directory, as somebody would who has nothing else."""
+def replay(records: Records, changes: list[Change], out: Records | None = None) -> Records:
+    """Carry out lines of the change log on a directory, as somebody would who has nothing else.
+
+    Args:
+        records: The directory before.
+        changes: Lines of the log, the oldest first.
+        out: Who was out of scope before, as last known; brought up to date.
+    """
     result = {schema: dict(there) for schema, there in records.items()}
     replaced: Records = {schema: {} for schema in Schema}
+    out = {schema: {} for schema in Schema} if out is None else out
     for line in changes:
         schema, key = Schema(line.schema), (line.external_id, line.group_id or "")
-        there = result[schema]
+        there, aside = result[schema], out[schema]
         before = None if line.before is None else stable(schema, msgspec.json.decode(line.before))
         succeeded = line.kind == "succeeded"
-        was = replaced[schema].get((line.predecessor or "", key[1])) if succeeded else there.get(key)
+        was = replaced[schema].get((line.predecessor or "", key[1])) if succeeded else there.get(key, aside.get(key))
         assert was == before, f"{line.kind} of {key}: was {was}, the log says {before}"
-        if line.after is None:
-            assert line.kind in {"removed", "replaced", "left_scope"}
-            ended = there.pop(key)
-            if line.kind == "replaced":
-                replaced[schema][key] = ended
-        else:
-            assert line.kind in ({"added", "returned"} if before is None else {"changed", "succeeded"})
+        if line.kind == "in_scope":
+            assert key in aside
+        if succeeded:
+            there.pop(key, None)
+        ended = there.pop(key, aside.pop(key, before or {}))
+        assert (line.after is None) <= (line.kind in {"removed", "replaced", "out_of_scope", "succeeded"})
+        if line.kind == "replaced":
+            replaced[schema][key] = ended
+        if line.after is not None:
+            assert (before is None) == (line.kind in {"added", "returned"})
             there[key] = stable(schema, msgspec.json.decode(line.after))
+        elif line.kind in {"out_of_scope", "succeeded"}:
+            aside[key] = ended
     return result
 
 

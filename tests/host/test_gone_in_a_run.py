@@ -62,8 +62,8 @@ def test_who_was_left_out_and_is_gone_was_removed(host: Host, unnamed: bool) -> 
     assert kinds_of(changes_of(opened, saved.id, run_id=run.id)) == {
         ("DirectoryAccount", "u001", ""): "removed",
         ("DirectoryMembership", "u001", "g0"): "removed",
-        ("DirectoryAccount", "u002", ""): "left_scope",
-        ("DirectoryMembership", "u002", "g0"): "left_scope",
+        ("DirectoryAccount", "u002", ""): "out_of_scope",
+        ("DirectoryMembership", "u002", "g0"): "out_of_scope",
     }
 
 
@@ -75,6 +75,6 @@ def test_who_is_out_of_scope_when_the_reading_ends_left_it(host: Host) -> None:
     script.told = [Removed(resource="u001", evidence="out_of_scope")]
     run = sync_now(opened, saved.id)
     assert kinds_of(changes_of(opened, saved.id, run_id=run.id)) == {
-        ("DirectoryAccount", "u001", ""): "left_scope",
-        ("DirectoryMembership", "u001", "g0"): "left_scope",
+        ("DirectoryAccount", "u001", ""): "out_of_scope",
+        ("DirectoryMembership", "u001", "g0"): "out_of_scope",
     }

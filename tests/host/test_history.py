@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from openlane_authentik import Schema
+from openlane_authentik.host.database.tables import sync_run
 from openlane_authentik.host.errors import InvalidRequestError, UnknownRecordError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.export import ExportFormat, export
 from openlane_authentik.host.store.lists import Record, list_changes, list_records
-from tests.host.in_process import changes_of, stored, sync_now
+from tests.host.in_process import changes_of, episodes, stored, sync_now
+from tests.host.running import look_up
 from tests.host.scripted import Script, scripted
 from tests.support import SimulatedClock
 
@@ -79,7 +81,16 @@ def test_the_directory_as_of_each_run_is_what_it_was(host: Host, clock: Simulate
             keys = [(record.external_id, record.group_id or "") for record in records]
             assert len(keys) == len(set(keys))
             assert set(keys) == model[schema]
-            assert all(record.first_seen_at is record.last_login_at is None for record in records)
+            since = {key: _since(opened, schema, number, *key) for key in keys}
+            assert {key: one.first_seen_at for key, one in zip(keys, records, strict=True)} == since
+
+
+def _since(host: Host, schema: Schema, number: int, external_id: str, group_id: str) -> str:
+    """Give when the episode began that was there with a run."""
+    began = {look.number: look.completed_at or "" for look in look_up(host.database, sync_run)}
+    rows = episodes(host, schema, external_id, group_id)
+    since: str = max(row.first_seen_at for row in rows if row.first_seen_at <= began[number])
+    return since
 
 
 def test_lists_give_every_record_once(host: Host, clock: SimulatedClock) -> None:
@@ -220,7 +231,7 @@ def test_an_export_says_who_has_what_now_and_then(host: Host, clock: SimulatedCl
             assert row["displayName"] == then[number][Schema.ACCOUNT][row["accountId"], ""]["display_name"]
             if row["groupId"] == "g1":
                 assert row["groupName"] == f"Group of run {number}"
-            assert bool(row["since"]) == (as_of is None and bool(row["groupId"]))
+            assert bool(row["since"]) == bool(row["groupId"])
 
 
 def test_an_export_is_harmless_in_a_spreadsheet(host: Host) -> None:

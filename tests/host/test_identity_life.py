@@ -29,12 +29,13 @@ class _Life:
         self._uids: dict[int, str] = {}
         self._since: dict[int, str] = {}
         self._persons: dict[str, int] = {}
-        self._known: dict[int, str] = {}
+        self._known: dict[int, tuple[str, bool]] = {}
         self._groups = ["g0", "g1", "g2"]
         # Whom the filter keeps out.
         self._hidden: set[int] = set()
         self._held: set[tuple[int, str]] = set()
         self._replayed: Records = {schema: {} for schema in Schema}
+        self._out: Records = {schema: {} for schema in Schema}
         self._past: dict[int, Records] = {}
         self.seen: set[str] = set()
         for _ in range(12):
@@ -93,13 +94,13 @@ class _Life:
         script.groups = {group: {"display_name": group} for group in self._groups}
         script.memberships = self._pairs
         in_scope = self._in_scope
-        ended = [self._ended(person, uid) for person, uid in self._known.items() if in_scope.get(person) != uid]
+        ended = [one for known in self._known.items() if (one := self._ended(*known)) is not None]
         script.left_out = {Schema.ACCOUNT: [(uid,) for person, uid in self._uids.items() if person not in in_scope]}
         script.removed = script.told = None
         mode = "full"
         if knows and chance.random() < 0.5:
             mode, script.removed = "delta", ended
-            known = set(self._known.values())
+            known = {uid for uid, hidden in self._known.values() if not hidden}
             script.accounts = {uid: fields for uid, fields in script.accounts.items() if uid not in known}
             script.left_out = {}
         elif knows:
@@ -114,18 +115,21 @@ class _Life:
         assert run.status == "COMPLETED", run.error
         self.seen |= {mode, trouble}
         self._check(run, before, trouble)
-        self._known = dict(self._in_scope) if row_of(self._host, self._id).checkpoint is not None else {}
+        self._known = {person: (uid, person in self._hidden) for person, uid in self._uids.items()}
+        if row_of(self._host, self._id).checkpoint is None:
+            self._known = {}
 
-    def _ended(self, person: int, uid: str) -> Removed:
-        now = self._uids.get(person)
+    def _ended(self, person: int, before: tuple[str, bool]) -> Removed | None:
+        now, (uid, was_hidden) = self._uids.get(person), before
         if now == uid:
-            return Removed(resource=uid, evidence="out_of_scope")
+            goes = person in self._hidden and not was_hidden
+            return Removed(resource=uid, evidence="out_of_scope") if goes else None
         return Removed(resource=uid, evidence="replaced" if now else "absent", successor=now)
 
     def _check(self, run: Any, before: Records, trouble: str) -> None:
         after = stored(self._host, self._id)
         lines = changes_of(self._host, self._id, run_id=run.id)
-        self._replayed = replay(self._replayed, lines)
+        self._replayed = replay(self._replayed, lines, self._out)
         assert self._replayed == after
         self._past[run.number] = after
         self.seen |= {line.kind for line in lines}
@@ -139,7 +143,7 @@ class _Life:
                 assert self._persons[line.external_id] not in self._uids, "removed, and there under another id"
         asked = list_attention(self._host, self._id)
         self.seen |= {"asked"} if asked else set()
-        if asked or trouble == "failed":
+        if asked:
             assert all(before[schema].keys() <= after[schema].keys() for schema in Schema), "nothing ends with it"
         elif trouble:
             ended = {uid for uid, _ in before[Schema.ACCOUNT].keys() - after[Schema.ACCOUNT].keys()}
@@ -147,7 +151,9 @@ class _Life:
         else:
             assert {uid for uid, _ in after[Schema.ACCOUNT]} == set(self._in_scope.values())
             assert set(after[Schema.MEMBERSHIP]) == self._pairs
-        self._since = {person: self._since.get(person, run.started_at) for person in there}
+        # Whom the filter keeps out meanwhile has their access without a break.
+        kept = {person: since for person, since in self._since.items() if person in self._uids}
+        self._since = {person: self._since.get(person, run.started_at) for person in there} | kept
         for uid, _ in after[Schema.ACCOUNT]:
             newest = episodes(self._host, Schema.ACCOUNT, uid)[-1]
             assert newest.first_seen_at == self._since[self._persons[uid]], "since is broken"
@@ -175,5 +181,5 @@ def test_each_person_is_there_once_whatever_happens(host: Host, clock: Simulated
         seen |= life.seen
     assert seen >= {
         *("full", "delta", "failed", "unproven", "accounts unproven", "asked"),
-        *("added", "returned", "removed", "left_scope", "replaced", "succeeded"),
+        *("added", "returned", "removed", "out_of_scope", "in_scope", "replaced", "succeeded"),
     }

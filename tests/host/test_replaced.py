@@ -71,7 +71,7 @@ def test_one_person_under_another_id_is_the_same_person(host: Host, clock: Simul
     assert (begun.successor, begun.predecessor, begun.before) == (None, "u003", ended.before)
     assert begun.fields == ["canonical_email", "display_name"]
     (old,), (new,) = episodes(opened, Schema.ACCOUNT, "u003"), episodes(opened, Schema.ACCOUNT, "b")
-    assert (old.replaced_at, old.removed_at, old.left_scope_at) == (opened.now(), None, None)
+    assert (old.replaced_at, old.removed_at, old.out_of_scope_at) == (opened.now(), None, None)
     assert (new.predecessor, new.first_seen_at, new.last_seen_at) == ("u003", first.started_at, run.started_at)
     assert new.last_confirmed_run_id == run.id
     (group,) = records_of(opened, saved.id, Schema.MEMBERSHIP, account="b").values()
@@ -170,30 +170,49 @@ def test_without_groups_accounts_go_on_all_the_same(host: Host, clock: Simulated
         logged = lines_of(opened, saved.id, run)
         accounts = {key[1]: kind for key, kind in logged.items() if key[0] == "DirectoryAccount"}
         assert accounts == {next(iter(successors)): "replaced", next(iter(successors.values())): "succeeded"}
-        assert {kind for key, kind in logged.items() if key[0] != "DirectoryAccount"} <= {"left_scope"}
+        others = {kind for key, kind in logged.items() if key[0] != "DirectoryAccount"}
+        assert others <= {"out_of_scope", "replaced", "succeeded"}
+        assert not stored(opened, saved.id)[Schema.MEMBERSHIP]
     assert replayed(opened, saved.id)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_successor_out_of_scope_takes_the_person_out_of_scope(host: Host, clock: SimulatedClock, mode: str) -> None:
-    """When the filter keeps the successor out, the account left the scope, and its line names the successor."""
+    """When the filter keeps the successor out, person and memberships go on under the new id, out of scope.
+
+    When the filter is cleared they come back, since when they were first seen under the old id.
+    """
     opened, script, saved = scripted(host)
     script.people(20, groups=1)
     sync_now(opened, saved.id)
     clock.elapsed += 60
     removed = script.replace({"u003": "b"})
+    person = script.accounts["b"]
     script.drop("b")
     told(script, mode, removed)
     if mode == "full":
         script.left_out = {Schema.ACCOUNT: [("b",)]}
     run = sync_now(opened, saved.id)
     assert lines_of(opened, saved.id, run) == {
-        ("DirectoryAccount", "u003", ""): "left_scope",
-        ("DirectoryMembership", "u003", "g0"): "left_scope",
+        ("DirectoryAccount", "u003", ""): "replaced",
+        ("DirectoryAccount", "b", ""): "succeeded",
+        ("DirectoryMembership", "u003", "g0"): "replaced",
+        ("DirectoryMembership", "b", "g0"): "succeeded",
     }
-    (line,) = changes_of(opened, saved.id, run_id=run.id, schema=Schema.ACCOUNT)
-    assert line.successor == "b"
+    for as_of in (None, 2):
+        there = stored(opened, saved.id, as_of=as_of)
+        assert not {"u003", "b"} & {uid for schema in Schema for uid, _ in there[schema]}
     assert replayed(opened, saved.id)
+    clock.elapsed += 60
+    script.left_out, script.told, script.removed = {}, None, None if mode == "full" else []
+    script.accounts["b"] = person
+    script.memberships |= {("b", "g0")}
+    run = sync_now(opened, saved.id)
+    assert {kind for key, kind in lines_of(opened, saved.id, run).items() if key[1] == "b"} == {"in_scope"}
+    assert replayed(opened, saved.id)
+    for schema, group in ((Schema.ACCOUNT, ""), (Schema.MEMBERSHIP, "g0")):
+        first = [episodes(opened, schema, uid, group)[0].first_seen_at for uid in ("u003", "b")]
+        assert first[0] == first[1]
 
 
 @pytest.mark.parametrize("mode", MODES)

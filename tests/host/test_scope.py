@@ -81,11 +81,11 @@ def test_what_a_changed_filter_drops_left_the_scope(firm: _Firm) -> None:
     """A filter that drops guests: they and their memberships left the scope, though the breaker would count them."""
     firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=0, breaker_least=1)
     logged = firm.sync()
-    assert set(logged.values()) == {"left_scope"}
+    assert set(logged.values()) == {"out_of_scope"}
     dropped = {f"guest-{number}" for number in range(3)}
     assert {key[1] for key in logged if key[0] == "DirectoryMembership"} == {firm.uid(name) for name in dropped}
     (episode,) = episodes(firm.host, Schema.ACCOUNT, firm.uid("guest-1"))
-    assert (episode.removed_at, episode.left_scope_at) == (None, firm.host.now())
+    assert (episode.removed_at, episode.out_of_scope_at) == (None, firm.host.now())
     assert list_attention(firm.host, firm.saved.id, status=None) == []
 
 
@@ -99,8 +99,8 @@ def test_who_is_deleted_while_the_filter_changes_was_removed(firm: _Firm) -> Non
     logged = firm.sync()
     assert {logged["DirectoryAccount", uid, ""] for uid in (guest, staff)} == {"removed"}
     assert {logged["DirectoryMembership", uid, firm.sales] for uid in (guest, staff)} == {"removed"}
-    assert logged["DirectoryAccount", still_there, ""] == "left_scope"
-    assert logged["DirectoryMembership", still_there, firm.sales] == "left_scope"
+    assert logged["DirectoryAccount", still_there, ""] == "out_of_scope"
+    assert logged["DirectoryMembership", still_there, firm.sales] == "out_of_scope"
 
 
 @pytest.mark.parametrize("mode", ["delta", "full"])
@@ -115,16 +115,16 @@ def test_who_no_longer_matches_the_filter_left_the_scope(host: Host, clock: Simu
     logged = firm.sync()
     assert firm.mode == mode
     expected = {}
-    for uid, how in ((firm.uid("staff-3"), "left_scope"), (leaver, "removed")):
+    for uid, how in ((firm.uid("staff-3"), "out_of_scope"), (leaver, "removed")):
         expected[("DirectoryAccount", uid, "")] = how
         expected |= {("DirectoryMembership", uid, group): how for group in (firm.everybody, firm.sales)}
     # The groups have one member less.
     expected |= {("DirectoryGroup", group, ""): "changed" for group in (firm.everybody, firm.sales)}
     assert logged == expected
     firm.directory.update_user(firm.people["staff-3"], type="internal")
-    assert set(firm.sync().values()) == {"returned"}
-    old, new = episodes(firm.host, Schema.ACCOUNT, firm.uid("staff-3"))
-    assert old.left_scope_at < new.first_seen_at
+    assert set(firm.sync().values()) == {"in_scope"}
+    (episode,) = episodes(firm.host, Schema.ACCOUNT, firm.uid("staff-3"))
+    assert (episode.removed_at, episode.out_of_scope_at) == (None, None)
 
 
 @pytest.mark.parametrize("mode", ["delta", "full"])
@@ -139,7 +139,7 @@ def test_a_group_that_the_filter_drops_takes_its_memberships_along(
     firm.directory.rename_group(firm.sales, "Sales again")
     logged = firm.sync()
     assert firm.mode == mode
-    assert set(logged.values()) == {"left_scope"}
+    assert set(logged.values()) == {"out_of_scope"}
     assert {key[0] for key in logged} == {"DirectoryGroup", "DirectoryMembership"}
     assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 1, Schema.MEMBERSHIP: 12}
 
@@ -163,24 +163,24 @@ def test_a_switch_takes_groups_out_of_the_scope(firm: _Firm) -> None:
     """With groups no more synced groups and memberships left the scope; switched on again they return."""
     firm.save(user_input={"disableGroupSync": True})
     logged = firm.sync()
-    assert (len(logged), set(logged.values())) == (29, {"left_scope"})
+    assert (len(logged), set(logged.values())) == (29, {"out_of_scope"})
     assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 0, Schema.MEMBERSHIP: 0}
     assert firm.sync() == {}
     firm.save(user_input={})
     logged = firm.sync()
-    assert (len(logged), set(logged.values())) == (29, {"returned"})
-    old, new = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("guest-1"), firm.sales)
-    assert (old.episode, new.episode, old.removed_at, new.left_scope_at) == (1, 2, None, None)
+    assert (len(logged), set(logged.values())) == (29, {"in_scope"})
+    (episode,) = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("guest-1"), firm.sales)
+    assert (episode.episode, episode.removed_at, episode.out_of_scope_at) == (1, None, None)
 
 
 def test_a_filter_that_can_match_no_group_takes_them_out_of_the_scope(firm: _Firm) -> None:
     """Groups lack what the filter asks for: their set proves nothing, and yet they were seen and kept out."""
     firm.save(user_input={"filterExpr": ONLY_INTERNAL})
     logged = firm.sync()
-    assert set(logged.values()) == {"left_scope"}
+    assert set(logged.values()) == {"out_of_scope"}
     assert firm.there() == {Schema.ACCOUNT: 12, Schema.GROUP: 0, Schema.MEMBERSHIP: 0}
     firm.save(user_input={})
-    assert set(firm.sync().values()) == {"returned"}
+    assert set(firm.sync().values()) == {"in_scope"}
 
 
 def test_who_was_not_named_is_not_said_to_be_removed(host: Host) -> None:
@@ -192,10 +192,10 @@ def test_who_was_not_named_is_not_said_to_be_removed(host: Host) -> None:
     script.left_out = {Schema.ACCOUNT: [("u003",)]}
     script.unnamed = True
     run = sync_now(opened, saved.id)
-    assert set(kinds_of(changes_of(opened, saved.id, run_id=run.id)).values()) == {"left_scope"}
+    assert set(kinds_of(changes_of(opened, saved.id, run_id=run.id)).values()) == {"out_of_scope"}
 
 
-def test_the_evidence_of_a_delta_tells_removed_from_left_scope(host: Host) -> None:
+def test_the_evidence_of_a_delta_tells_removed_from_out_of_scope(host: Host) -> None:
     """What a delta calls absent was removed, anything else left the scope; memberships go the way of their account."""
     opened, script, saved = scripted(host)
     script.people(30, groups=1)
@@ -206,9 +206,9 @@ def test_the_evidence_of_a_delta_tells_removed_from_left_scope(host: Host) -> No
     run = sync_now(opened, saved.id)
     assert kinds_of(changes_of(opened, saved.id, run_id=run.id)) == {
         ("DirectoryAccount", "u001", ""): "removed",
-        ("DirectoryAccount", "u002", ""): "left_scope",
+        ("DirectoryAccount", "u002", ""): "out_of_scope",
         ("DirectoryMembership", "u001", "g0"): "removed",
-        ("DirectoryMembership", "u002", "g0"): "left_scope",
+        ("DirectoryMembership", "u002", "g0"): "out_of_scope",
         ("DirectoryMembership", "u003", "g0"): "removed",
     }
     assert len(stored(opened, saved.id)[Schema.ACCOUNT]) == 28

@@ -99,7 +99,7 @@ def test_who_is_removed_and_returns_begins_a_new_episode(host: Host, clock: Simu
     assert kinds_of(changes_of(opened, saved.id, run_id=back.id)) == dict.fromkeys(expected, "returned")
     for schema, key in ((Schema.ACCOUNT, ("u003",)), (Schema.MEMBERSHIP, ("u003", "g0"))):
         old, new = episodes(opened, schema, *key)
-        assert (old.episode, old.removed_at, old.left_scope_at) == (1, gone_at, None)
+        assert (old.episode, old.removed_at, old.out_of_scope_at) == (1, gone_at, None)
         assert old.last_confirmed_run_id not in {gone.id, back.id}
         assert (new.episode, new.removed_at, new.first_seen_at) == (2, None, back.started_at)
 

@@ -122,7 +122,8 @@ def test_a_reader_sees_all_of_a_run_or_nothing(host: Host, clock: SimulatedClock
         "succeeded": 0,
         "removed": 1,
         "replaced": 0,
-        "leftScope": 0,
+        "inScope": 0,
+        "outOfScope": 0,
         "confirmed": 40,
     }
     assert after[2] == b"three"

@@ -157,7 +157,8 @@ def changes(
     ] = None,
     search: Annotated[str, typer.Option(help="A part of a name, e-mail address or id.")] = "",
     kind: Annotated[
-        str | None, typer.Option(help="added, changed, returned, succeeded, removed, replaced or left_scope.")
+        str | None,
+        typer.Option(help="added, changed, returned, succeeded, in_scope, removed, replaced or out_of_scope."),
     ] = None,
     after: Annotated[str | None, typer.Option(help="Where the page before said that there is more.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, the oldest first.", min=1, max=1000)] = 100,

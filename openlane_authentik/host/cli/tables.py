@@ -18,7 +18,7 @@ from openlane_authentik.host.store.lists import Change
 _MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
 _KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
 _SHORT_ID: Final = 8
-_COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "removed", "replaced", "leftScope")
+_COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "inScope", "removed", "replaced", "outOfScope")
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -102,7 +102,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
 def sets_table(run: Run) -> Table:
     """Show what a run received and changed, by schema."""
     table = Table("set", box=None, padding=(0, 1), pad_edge=False)
-    for title in ("records", "gone", "added", "changed", "returned", "removed", "replaced", "left scope"):
+    for title in ("records", "gone", "added", "changed", "returned", "in scope", "removed", "replaced", "out of scope"):
         table.add_column(title, justify="right")
     table.add_column("complete")
     for schema, counts in (run.counts or {}).items():

@@ -101,8 +101,8 @@ sync_run: Final = sa.Table(
     # Records received, and rows of the change log written.
     sa.Column("full_count", sa.Integer, nullable=True),
     sa.Column("delta_count", sa.Integer, nullable=True),
-    # By schema: {read, emitted, filtered, failed, gone, withheld, added, changed, returned, succeeded, removed,
-    # replaced, leftScope, confirmed}.
+    # By schema: {read, emitted, filtered, failed, gone, withheld, added, changed, returned, succeeded, inScope,
+    # removed, replaced, outOfScope, confirmed}.
     sa.Column("counts", sa.JSON, nullable=True),
     # By schema: {snapshotComplete, delta, reasons, evidence, failedBy, filteredBy}; retention empties it.
     sa.Column("sets", sa.JSON, nullable=True),
@@ -141,11 +141,11 @@ worker: Final = sa.Table(
     _moment("beat_at", nullable=False),
 )
 
-_PRESENT: Final = sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL")
+_OPEN: Final = sa.text("removed_at IS NULL AND replaced_at IS NULL")
 
 
 def _episodes(name: str, keys: tuple[str, ...], *shown: sa.Column[str]) -> sa.Table:
-    """Give a table of episodes: from when a record was first seen until it was removed, replaced or left the scope."""
+    """Give a table of episodes: from when a record was first seen until it was removed or replaced."""
     return sa.Table(
         name,
         metadata,
@@ -164,16 +164,17 @@ def _episodes(name: str, keys: tuple[str, ...], *shown: sa.Column[str]) -> sa.Ta
         _moment("removed_at"),
         # The same person, or the same membership of theirs, is there under the account's successor.
         _moment("replaced_at"),
-        _moment("left_scope_at"),
+        # Since when the filter or a switch keeps it out of the directory; null while it is in scope. It may return.
+        _moment("out_of_scope_at"),
         sa.Column("last_confirmed_run_id", sa.String(32), nullable=False),
         sa.UniqueConstraint("installation_id", *keys, "episode"),
         sa.Index(
-            f"uq_{name}_present",
+            f"uq_{name}_open",
             "installation_id",
             *reversed(keys),
             unique=True,
-            sqlite_where=_PRESENT,
-            postgresql_where=_PRESENT,
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
         ),
         # Every run confirms every row: with room beside it that touches no index.
         postgresql_with={"fillfactor": 50},
@@ -209,9 +210,9 @@ change: Final = sa.Table(
     # The account's or the group's; of a membership the account's, and the group's beside it, else "".
     sa.Column("external_id", Name, nullable=False),
     sa.Column("group_id", Name, nullable=False),
-    # added, changed, returned, succeeded, removed, replaced, left_scope.
-    sa.Column("kind", sa.String(10), nullable=False),
-    # Of succeeded the account's id before; of replaced, or left_scope under another id, its id from then on.
+    # added, changed, returned, succeeded, in_scope, removed, replaced, out_of_scope.
+    sa.Column("kind", sa.String(12), nullable=False),
+    # Of succeeded the account's id before; of replaced its id from then on.
     sa.Column("predecessor", Name, nullable=True),
     sa.Column("successor", Name, nullable=True),
     # Of a changed record, which of its fields.
@@ -219,6 +220,8 @@ change: Final = sa.Table(
     sa.Column("before", sa.Text, nullable=True),
     sa.Column("after", sa.Text, nullable=True),
     sa.Column("search", Name, nullable=False),
+    # When the episode was first seen that the line is of.
+    _moment("since", nullable=False),
     _moment("at", nullable=False),
     # At most one change a record and run, and the newest up to a run found at once.
     sa.UniqueConstraint("installation_id", "schema", "external_id", "group_id", "number"),

@@ -15,9 +15,8 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import attention, attention_record
-from openlane_authentik.host.store.endings import REMOVED
 from openlane_authentik.host.store.kinds import ACCOUNTS, KINDS, Kind, analyze, ending
-from openlane_authentik.host.store.successions import REPLACED
+from openlane_authentik.host.store.moves import REMOVED, REPLACED
 
 OPEN: Final = "open"
 CONFIRMED: Final = "confirmed"
@@ -25,7 +24,7 @@ DISMISSED: Final = "dismissed"
 _SUPERSEDED: Final = "superseded"
 _RESOLVED: Final = "resolved"
 _APPLIED: Final = "applied"
-# Who leaves the scope was seen to be there, which needs nobody's word.
+# Who goes out of scope was seen to be there, which needs nobody's word.
 _ASKED_ABOUT: Final = ending.c.kind.in_((REMOVED, REPLACED))
 
 
@@ -41,13 +40,20 @@ class Limits:
     share: float
     least: int
 
+    def exceeded_by(self, number: int, present: int) -> bool:
+        """Whether so many of those present are too many."""
+        # As it was written down: 0.29 as a float is a little less.
+        return number >= self.least and number > Fraction(str(self.share)) * present
+
 
 def check_removals(
     held: sa.Connection, installation_id: str, limits: Limits, left: Mapping[Schema, int]
 ) -> dict[str, Any] | None:
     """Count what would be removed, or replaced, without an operator having confirmed it.
 
-    Replaced memberships are counted, and never too many: they are those of the accounts, and nobody loses them.
+    Removals are held against everybody known, and those of the directory against the directory: neither may many who
+    are out of scope make few of those in scope look like less, nor the other way round. Replaced memberships are
+    counted, and never too many: they are those of the accounts, and nobody loses them.
 
     Args:
         held: Within the transaction that takes the run over.
@@ -60,16 +66,16 @@ def check_removals(
     """
     counts = {}
     for schema, kind in KINDS.items():
-        removed, removed_unasked = _would_go(held, installation_id, kind, REMOVED)
-        replaced, replaced_unasked = _would_go(held, installation_id, kind, REPLACED)
+        everybody, in_scope = kind.open(installation_id), kind.present(installation_id)
+        removed, replaced = (_would_go(held, kind, how, everybody) for how in (REMOVED, REPLACED))
         if not removed + replaced:
             continue
-        present = held.scalar(sa.select(sa.func.count()).select_from(kind.table).where(kind.present(installation_id)))
-        # As it was written down: 0.29 as a float is a little less.
-        most = Fraction(str(limits.share)) * (present or 0)
-        unasked = max(removed_unasked, replaced_unasked if kind is ACCOUNTS else 0)
-        too_many = unasked >= limits.least and unasked > most
-        tripped = too_many or (removed_unasked > 0 and left[schema] == 0)
+        present = _count(held, kind, in_scope)
+        of_all, of_these = (_unasked(held, installation_id, kind, state) for state in (everybody, in_scope))
+        too_many = limits.exceeded_by(max(of_all), _count(held, kind, everybody)) or limits.exceeded_by(
+            max(of_these), present
+        )
+        tripped = too_many or (of_these[0] > 0 and left[schema] == 0)
         counts[schema.value] = {"present": present, "removed": removed, "replaced": replaced, "tripped": tripped}
     return counts if any(count["tripped"] for count in counts.values()) else None
 
@@ -128,7 +134,7 @@ def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now
             sa.exists().where(
                 listed.attention_id == attention.c.id,
                 kind.named(attention_record),
-                kind.present(installation_id),
+                kind.open(installation_id),
                 kind.table.c.last_confirmed_run_id != run_id,
             )
             for kind in KINDS.values()
@@ -138,13 +144,23 @@ def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now
         _decide(held, installation_id, (before,), after, now, ~unsettled)
 
 
-def _would_go(held: sa.Connection, installation_id: str, kind: Kind, how: str) -> tuple[int, int]:
-    """Count what would end so, and how much of it no operator has confirmed."""
-    would_go = sa.select(sa.func.count()).where(ending.c.schema == kind.schema.value, ending.c.kind == how)
-    whole = held.scalar(would_go) or 0
-    if not whole:
-        return 0, 0
-    return whole, held.scalar(would_go.where(~_named_in(installation_id, CONFIRMED))) or 0
+def _count(held: sa.Connection, kind: Kind, which: sa.ColumnElement[bool]) -> int:
+    return held.scalar(sa.select(sa.func.count()).select_from(kind.table).where(which)) or 0
+
+
+def _would_go(
+    held: sa.Connection, kind: Kind, how: str, state: sa.ColumnElement[bool], *further: sa.ColumnElement[bool]
+) -> int:
+    """Count the episodes in a state that would end so."""
+    ends = sa.exists().where(kind.named(ending), ending.c.kind == how, *further)
+    return _count(held, kind, sa.and_(state, ends))
+
+
+def _unasked(held: sa.Connection, installation_id: str, kind: Kind, state: sa.ColumnElement[bool]) -> tuple[int, int]:
+    """Count the episodes in a state that would be removed, and the accounts replaced, that no operator confirmed."""
+    unconfirmed = ~_named_in(installation_id, CONFIRMED)
+    removed = _would_go(held, kind, REMOVED, state, unconfirmed)
+    return removed, _would_go(held, kind, REPLACED, state, unconfirmed) if kind is ACCOUNTS else 0
 
 
 def _open_question_for_the_same(held: sa.Connection, installation_id: str) -> str | None:

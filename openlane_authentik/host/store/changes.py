@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import change
-from openlane_authentik.host.store.kinds import KINDS, Kind, ending, told_ended
+from openlane_authentik.host.store.kinds import KINDS, Kind, ending, held_back, left_out, told_ended
 
 ADDED: Final = "added"
 CHANGED: Final = "changed"
 RETURNED: Final = "returned"
+IN_SCOPE: Final = "in_scope"
 _ROWS: Final = 5_000
 _NOT_NAMED: Final = frozenset({"profile_hash", "external_id"})
 _LOG: Final = (
@@ -30,6 +31,7 @@ _LOG: Final = (
     "search",
     "predecessor",
     "successor",
+    "since",
 )
 _KEYS_OF_LOG: Final = slice(_LOG.index("external_id"), _LOG.index("group_id") + 1)
 
@@ -59,10 +61,16 @@ def begin_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> int:
     table, received = kind.table, kind.staged
     earlier = table.alias()
     of_it = sa.and_(earlier.c.installation_id == moment.installation_id, kind.same(received, earlier))
-    new = ~sa.exists().where(kind.present(moment.installation_id), kind.same(received))
+    new = ~sa.exists().where(kind.open(moment.installation_id), kind.same(received))
     how = sa.case((sa.exists().where(of_it), RETURNED), else_=ADDED)
     lines = sa.select(
-        *_told(kind, received, how), sa.null(), received.c.record, _search(received), sa.null(), sa.null()
+        *_told(kind, received, how),
+        sa.null(),
+        received.c.record,
+        _search(received),
+        sa.null(),
+        sa.null(),
+        received.c.seen_at,
     )
     write_lines(held, moment, lines, new)
     episode = sa.select(sa.func.coalesce(sa.func.max(earlier.c.episode), 0) + 1).where(of_it).scalar_subquery()
@@ -87,6 +95,19 @@ def begin_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> int:
     return begun.rowcount
 
 
+def take_back_into_scope(held: sa.Connection, kind: Kind, moment: Moment) -> None:
+    """Bring back each record received that was out of scope, into the same episode, and log it."""
+    table, received = kind.table, kind.staged
+    was_out = sa.and_(kind.open(moment.installation_id), table.c.out_of_scope_at.is_not(None), kind.same(received))
+    if not held.scalar(sa.select(sa.exists().where(was_out))):
+        return
+    told = _told(kind, received, sa.literal(IN_SCOPE))
+    records = (table.c.record, received.c.record, _search(received), sa.null(), sa.null(), table.c.first_seen_at)
+    write_lines(held, moment, sa.select(*told, *records), was_out)
+    values = {column: received.c[column] for column in ("record", *kind.shown)}
+    held.execute(sa.update(table).where(was_out).values({**values, "out_of_scope_at": None}))
+
+
 def change_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> None:
     """Take over each record that is not as it was, and log which of its fields changed."""
     table, received = kind.table, kind.staged
@@ -107,6 +128,7 @@ def change_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> None:
                 "before": row.before,
                 "after": row.after,
                 "search": row.search,
+                "since": row.since,
             }
             for row in rows
         ]
@@ -124,7 +146,9 @@ def change_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> None:
 
 
 def confirm_episodes(held: sa.Connection, kind: Kind, moment: Moment, *, all_present: bool) -> int:
-    """Note of each record received whose episode did not begin with this run that it was seen again; gives how many.
+    """Note of each record whose episode did not begin with this run that it was seen again; gives how many in scope.
+
+    Who is held back was seen, too, but not as what it is in scope: it is not confirmed.
 
     Args:
         held: Within the transaction.
@@ -133,19 +157,17 @@ def confirm_episodes(held: sa.Connection, kind: Kind, moment: Moment, *, all_pre
         all_present: The run proved of those that it did not receive that they are there unchanged.
     """
     table, received = kind.table, kind.staged
-    present = kind.present(moment.installation_id)
-    before = table.c.last_confirmed_run_id != moment.run_id
+    before = sa.and_(kind.open(moment.installation_id), table.c.last_confirmed_run_id != moment.run_id)
+    in_scope, seen = table.c.out_of_scope_at.is_(None), {"last_confirmed_run_id": moment.run_id}
     confirmed = held.execute(
-        sa.update(table)
-        .where(present, before, kind.same(received))
-        .values(last_seen_at=received.c.seen_at, last_confirmed_run_id=moment.run_id)
+        sa.update(table).where(before, kind.same(received)).values(last_seen_at=received.c.seen_at, **seen)
     ).rowcount
+    held.execute(sa.update(table).where(before, ~in_scope, sa.exists().where(kind.named(left_out))).values(seen))
     if all_present:
         # Who is told to be ended, and does not end with this run, was not seen by it either.
-        unnamed = ~sa.exists().where(kind.named(told_ended))
-        confirmed += held.execute(
-            sa.update(table).where(present, before, unnamed).values(last_confirmed_run_id=moment.run_id)
-        ).rowcount
+        unnamed = sa.and_(*(~sa.exists().where(kind.named(named)) for named in (told_ended, held_back)))
+        confirmed += held.execute(sa.update(table).where(before, in_scope, unnamed).values(seen)).rowcount
+        held.execute(sa.update(table).where(before, ~in_scope, unnamed).values(seen))
     return confirmed
 
 
@@ -155,8 +177,9 @@ def log_endings(held: sa.Connection, moment: Moment) -> None:
         table = kind.table
         search = sa.literal("") if kind.schema is Schema.MEMBERSHIP else table.c.search
         told = _told(kind, table, ending.c.kind)
-        lines = sa.select(*told, table.c.record, sa.null(), search, sa.null(), ending.c.successor)
-        write_lines(held, moment, lines, sa.and_(kind.present(moment.installation_id), kind.named(ending)))
+        records = (table.c.record, sa.null(), search, sa.null(), ending.c.successor, table.c.first_seen_at)
+        lines = sa.select(*told, *records)
+        write_lines(held, moment, lines, sa.and_(kind.open(moment.installation_id), kind.named(ending)))
 
 
 def count_changes(held: sa.Connection, moment: Moment) -> dict[str, dict[str, int]]:
@@ -201,6 +224,7 @@ def _chunks(held: sa.Connection, kind: Kind, which: sa.ColumnElement[bool]) -> I
         external_id.label("external_id"),
         group_id.label("group_id"),
         kind.table.c.record.label("before"),
+        kind.table.c.first_seen_at.label("since"),
         received.c.record.label("after"),
         _search(received).label("search"),
     )

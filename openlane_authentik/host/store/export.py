@@ -46,7 +46,7 @@ def export(
     """Write who has what, chunk by chunk, from one state of the database, by account and group.
 
     In CSV a text that a spreadsheet would take for a formula is led by an apostrophe. ``since`` is when the membership
-    was first seen; it is empty as of a past run.
+    was first seen, unbroken by what the filter kept out meanwhile.
 
     Raises:
         UnknownRecordError: There is no such run.

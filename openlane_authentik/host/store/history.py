@@ -1,7 +1,7 @@
 """The directory now, or as of a past run: the same columns either way.
 
-Now is what the episodes say that have not ended. As of a run is what the change log says: of each record the newest
-line up to that run, unless that line ended it.
+Now is what the episodes say that are open and in scope. As of a run is what the change log says: of each record the
+newest line up to that run, unless that line ended it or took it out of scope.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from openlane_authentik.host.database.tables import account, change, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.store.kinds import KINDS
 
-# Of an episode; unknown of the past, whose later confirmations have been written over.
+# Of an episode; but for the first unknown of the past, whose later confirmations have been written over.
 SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at", "predecessor")
 _UNKNOWN: Final = sa.cast(sa.null(), sa.Text)
 
@@ -93,6 +93,7 @@ def _as_of(schema: Schema, installation_id: str, number: int) -> sa.Subquery:
             columns.group_id,
             columns.after.label("record"),
             columns.search,
+            columns.since.label("first_seen_at"),
             newest_first.label("age"),
         )
         .where(columns.installation_id == installation_id, columns.schema == schema.value, columns.number <= number)
@@ -104,7 +105,7 @@ def _as_of(schema: Schema, installation_id: str, number: int) -> sa.Subquery:
             lines.c.group_id,
             lines.c.record,
             lines.c.search,
-            *(_UNKNOWN.label(name) for name in SEEN),
+            *(lines.c[name] if name in lines.c else _UNKNOWN.label(name) for name in SEEN),
         )
         .where(lines.c.age == 1, lines.c.record.is_not(None))
         .subquery()

@@ -55,15 +55,17 @@ class Kind:
         mine = self.table if table is None else table
         return sa.and_(*(mine.c[key] == other.c[key] for key in self.keys))
 
-    def present(self, installation_id: str, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
-        """Tell that an episode is one of the installation's and has not ended."""
+    def open(self, installation_id: str, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
+        """Whether an episode is one of the installation's and has not ended, in scope or not."""
         columns = (self.table if table is None else table).c
         return sa.and_(
-            columns.installation_id == installation_id,
-            columns.removed_at.is_(None),
-            columns.replaced_at.is_(None),
-            columns.left_scope_at.is_(None),
+            columns.installation_id == installation_id, columns.removed_at.is_(None), columns.replaced_at.is_(None)
         )
+
+    def present(self, installation_id: str, table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
+        """Whether an episode is open and in scope: these are the directory."""
+        columns = (self.table if table is None else table).c
+        return sa.and_(self.open(installation_id, table), columns.out_of_scope_at.is_(None))
 
     def log_keys(self, table: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[str]]:
         """Give a row's ``external_id`` and ``group_id`` as the change log names records."""
@@ -121,7 +123,7 @@ left_out: Final = _named("staged_left_out")
 held_back: Final = _named("staged_held_back")
 # Accounts that a closing tells are to be ended, with its evidence.
 told_ended: Final = _named("staged_told_ended", sa.Column("evidence", sa.Text, nullable=False))
-# Records whose episode ends with this run, and how: removed, replaced by the successor, or left_scope.
+# Open episodes that this run ends as removed, or as replaced by the successor, or takes out_of_scope.
 ending: Final = _named(
     "staged_ending", sa.Column("kind", sa.Text, nullable=False), sa.Column("successor", tables.Name, index=True)
 )

@@ -11,12 +11,13 @@ from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import change
 from openlane_authentik.host.errors import InvalidRequestError
-from openlane_authentik.host.store.changes import changed_fields
+from openlane_authentik.host.store.changes import ADDED, CHANGED, IN_SCOPE, RETURNED, changed_fields
 from openlane_authentik.host.store.continuing import SUCCEEDED
 from openlane_authentik.host.store.history import check_run_number, directory, lineage, mapped
+from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
 
 MOST_ROWS: Final = 1_000
-CHANGE_KINDS: Final = ("added", "changed", "returned", "succeeded", "removed", "replaced", "left_scope")
+CHANGE_KINDS: Final = (ADDED, CHANGED, RETURNED, SUCCEEDED, IN_SCOPE, REMOVED, REPLACED, OUT_OF_SCOPE)
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -26,7 +27,8 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         external_id: The account's or the group's; of a membership the account's.
         group_id: Of a membership.
         record: As it was mapped.
-        first_seen_at, last_seen_at, last_confirmed_run_id: Of its episode; None when asked as of a past run.
+        first_seen_at: Since when it is there without a break, whatever the filter kept out meanwhile.
+        last_seen_at, last_confirmed_run_id: Of its episode; None when asked as of a past run.
         last_login_at: Of an account, as the last run told; None when asked as of a past run, as logins are not logged.
         predecessor: Of an account, the id under which the same person was there before, and since when; None when there
             was none, or when asked as of a past run. What is first seen of it and of its memberships counts from there.
@@ -49,13 +51,16 @@ class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         run_id, run_number: The run that saw it.
         at: When it became visible.
         schema, external_id, group_id: Which record.
-        kind: ``added``, ``changed``, ``returned``, ``removed`` or ``left_scope``; ``replaced``: the same person, or the
+        kind: ``added``, ``changed``, ``returned`` or ``removed``; ``out_of_scope``: it is there, and the filter or a
+            switch keeps it out of the directory; ``in_scope``: it no longer does; ``replaced``: the same person, or the
             same membership of theirs, is there under ``successor`` from now on; ``succeeded``: it was there under
-            ``predecessor`` before.
-        fields: Of a changed record, or one that succeeded another, which differ.
-        before, after: The mapped record; None where there was, or is, none. Of ``succeeded`` the predecessor's before.
+            ``predecessor`` before. What is out of scope is removed or replaced, too, once that is proven.
+        fields: Of a changed record, one back in scope, or one that succeeded another, which differ.
+        before, after: The mapped record as it was last known, and as it is in the directory from now on; None where
+            there was, or is, none. Of ``succeeded`` the predecessor's before.
+        since: When the record was first seen, as ``Record.first_seen_at``.
         predecessor: Of ``succeeded``, the account's id before.
-        successor: Of ``replaced``, the account's id from then on; of ``left_scope`` where the filter keeps it out.
+        successor: Of ``replaced``, the account's id from then on.
     """
 
     run_id: str
@@ -68,6 +73,7 @@ class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     fields: list[str] | None
     before: msgspec.Raw | None
     after: msgspec.Raw | None
+    since: str
     predecessor: str | None
     successor: str | None
 
@@ -191,9 +197,10 @@ def list_changes(
                 external_id=row.external_id,
                 group_id=row.group_id or None,
                 kind=row.kind,
-                fields=changed_fields(row.before, row.after) if row.kind == SUCCEEDED else row.fields,
+                fields=_fields(row),
                 before=row.before and mapped(row.schema, row.predecessor or row.external_id, row.group_id, row.before),
                 after=row.after and mapped(row.schema, row.external_id, row.group_id, row.after),
+                since=row.since,
                 predecessor=row.predecessor,
                 successor=row.successor,
             )
@@ -201,6 +208,13 @@ def list_changes(
         ],
         next=_mark([found[-1].id]) if more else None,
     )
+
+
+def _fields(row: sa.Row[Any]) -> list[str] | None:
+    if row.kind in (SUCCEEDED, IN_SCOPE) and row.after is not None:
+        return changed_fields(row.before, row.after)
+    fields: list[str] | None = row.fields
+    return fields
 
 
 def _some(held: sa.Connection, statement: sa.Select[Any], limit: int) -> tuple[list[sa.Row[Any]], bool]:

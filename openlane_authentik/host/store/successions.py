@@ -2,11 +2,11 @@
 
 A run tells by the evidence ``replaced`` that the person of an account is there under the id of its *successor*. Where
 it may end accounts, the account ends as replaced, and its successor goes on in its place: see ``endings`` and
-``continuing``. Where it may not, as it asks an operator, is not proven, or had a record that failed, the account stays
-as it was, its successor and the successor's memberships are *withheld*, and what was told is remembered. Meanwhile an
-operator sees each person once, under the id and with the record and groups known before; everybody else is taken over
-as ever. The next run is full. A run that proves that the old account is gone, and that has the successor, carries out
-what was told, even if it no longer knows the old id itself.
+``continuing``. Where it may not, as it asks an operator or is not proven, the account stays as it was, its successor
+and the successor's memberships are *withheld*, and what was told is remembered. Meanwhile an operator sees each person
+once, under the id and with the record and groups known before; everybody else is taken over as ever. The next run is
+full. A run that proves that the old account is gone, and that has the successor, carries out what was told, even if it
+no longer knows the old id itself.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,18 @@ import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import PayloadSetClosing, Schema
 from openlane_authentik.host.database.tables import pending_replacement
-from openlane_authentik.host.store.kinds import ACCOUNTS, MEMBERSHIPS, analyze, ending, left_out, succession, told_ended
+from openlane_authentik.host.store.kinds import (
+    ACCOUNTS,
+    MEMBERSHIPS,
+    analyze,
+    ending,
+    held_back,
+    left_out,
+    succession,
+    told_ended,
+)
+from openlane_authentik.host.store.moves import REPLACED
 
-REPLACED: Final = "replaced"
 _ACCOUNT_IDS: Final = (
     (ACCOUNTS, ACCOUNTS.staged.c.external_id),
     (MEMBERSHIPS, MEMBERSHIPS.staged.c.account_id),
@@ -50,7 +59,10 @@ def find_successions(held: sa.Connection, installation_id: str, closing: Payload
     pending = pending_replacement.c
     seen = [
         sa.exists().where(ACCOUNTS.staged.c.external_id == pending.external_id),
-        sa.exists().where(left_out.c.schema == closing.schema.value, left_out.c.external_id == pending.external_id),
+        *(
+            sa.exists().where(named.c.schema == closing.schema.value, named.c.external_id == pending.external_id)
+            for named in (left_out, held_back)
+        ),
     ]
     remembered = sa.select(pending.external_id, pending.successor).where(
         pending.installation_id == installation_id, ~sa.or_(*seen)
@@ -78,7 +90,7 @@ def withhold_successors(held: sa.Connection, installation_id: str) -> dict[Schem
     """
     pair, account, own = succession.c, ACCOUNTS.table.alias(), ACCOUNTS.table.alias()
     held.execute(sa.delete(pending_replacement).where(pending_replacement.c.installation_id == installation_id))
-    there = sa.exists().where(ACCOUNTS.present(installation_id, account), account.c.external_id == pair.predecessor)
+    there = sa.exists().where(ACCOUNTS.open(installation_id, account), account.c.external_id == pair.predecessor)
     waits = sa.and_(there, ~_ends(pair.predecessor))
     remembered = held.execute(
         sa.insert(pending_replacement).from_select(
@@ -92,7 +104,7 @@ def withhold_successors(held: sa.Connection, installation_id: str) -> dict[Schem
     withheld = {}
     for kind, account_id in _ACCOUNT_IDS:
         of_one_that_waits = sa.exists().where(pair.successor == account_id, waits)
-        known = sa.exists().where(ACCOUNTS.present(installation_id, own), own.c.external_id == account_id)
+        known = sa.exists().where(ACCOUNTS.open(installation_id, own), own.c.external_id == account_id)
         goes_on = sa.exists().where(ending.c.kind == REPLACED, ending.c.successor == account_id)
         which = sa.and_(of_one_that_waits, ~known, ~goes_on)
         withheld[kind.schema] = held.execute(sa.delete(kind.staged).where(which)).rowcount

@@ -20,6 +20,7 @@ from openlane_authentik.host.store.breaker import Limits, check_removals, raise_
 from openlane_authentik.host.store.changes import (
     ADDED,
     CHANGED,
+    IN_SCOPE,
     RETURNED,
     Moment,
     begin_episodes,
@@ -27,13 +28,14 @@ from openlane_authentik.host.store.changes import (
     confirm_episodes,
     count_changes,
     log_endings,
+    take_back_into_scope,
 )
 from openlane_authentik.host.store.continuing import SUCCEEDED, continue_episodes
-from openlane_authentik.host.store.endings import LEFT_SCOPE, REMOVED, end_episodes, find_endings, proven
+from openlane_authentik.host.store.endings import end_episodes, find_endings, proven
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
+from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
 from openlane_authentik.host.store.staging import Staging
 from openlane_authentik.host.store.successions import (
-    REPLACED,
     drop_the_gone,
     find_successions,
     withhold_successors,
@@ -82,7 +84,9 @@ def _take_over(
         # Only a full run finds again who is no more.
         checkpoint = None
     log_endings(held, moment)
-    continued = {schema: continue_episodes(held, kind, moment) for schema, kind in KINDS.items()}
+    continued = {
+        schema: continue_episodes(held, kind, moment, synced=schema in closings) for schema, kind in KINDS.items()
+    }
     end_episodes(held, moment.installation_id, moment.now)
     seen: dict[Schema, dict[str, int]] = {}
     for schema, closing in closings.items():
@@ -106,6 +110,7 @@ def _take_in(held: sa.Connection, kind: Kind, moment: Moment, received: int, *, 
     begun = begin_episodes(held, kind, moment)
     if begun == received and not all_present:
         return begun
+    take_back_into_scope(held, kind, moment)
     change_episodes(held, kind, moment)
     return begun + confirm_episodes(held, kind, moment, all_present=all_present)
 
@@ -118,7 +123,7 @@ def _left(held: sa.Connection, kind: Kind, installation_id: str) -> int:
         .select_from(kind.staged)
         .where(~sa.exists().where(kind.present(installation_id), kind.same(kind.staged)))
     )
-    ends = sa.select(sa.func.count()).select_from(ending).where(ending.c.schema == kind.schema.value)
+    ends = present.where(sa.exists().where(kind.named(ending)))
     return (held.scalar(present) or 0) + (held.scalar(new) or 0) - (held.scalar(ends) or 0)
 
 
@@ -151,11 +156,13 @@ def _ledger(
             "changed": lines.get(CHANGED, 0),
             "returned": lines.get(RETURNED, 0),
             "succeeded": lines.get(SUCCEEDED, 0),
+            "inScope": lines.get(IN_SCOPE, 0),
             "removed": lines.get(REMOVED, 0),
             "replaced": lines.get(REPLACED, 0),
-            "leftScope": lines.get(LEFT_SCOPE, 0),
+            "outOfScope": lines.get(OUT_OF_SCOPE, 0),
         }
         sets[schema.value] = {
+            "readComplete": closing.read_complete,
             "snapshotComplete": closing.snapshot_complete,
             "delta": closing.delta,
             "proven": proven(closing),
@@ -165,8 +172,9 @@ def _ledger(
             "evidence": closing.evidence,
         }
     for schema_name, lines in changes.items():
-        # A schema that is synced no more closes no set, but leaves the scope.
-        counts.setdefault(schema_name, {"leftScope": lines.get(LEFT_SCOPE, 0)})
+        # A schema that is no longer synced closes no set, but goes out of scope.
+        ends = {"removed": REMOVED, "replaced": REPLACED, "outOfScope": OUT_OF_SCOPE}
+        counts.setdefault(schema_name, {name: lines.get(kind, 0) for name, kind in ends.items()})
     return {
         "mode": run.mode,
         "full_reason": run.full_reason,

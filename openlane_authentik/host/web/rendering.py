@@ -91,7 +91,7 @@ def span(seconds: float) -> str:
 
 
 def words(name: str) -> str:
-    """Give a name of a programme as words: ``leftScope`` and ``left_scope`` become "left scope"."""
+    """Give a name of a programme as words: ``outOfScope`` and ``out_of_scope`` become "out of scope"."""
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
     return spaced.replace("_", " ").strip()
 

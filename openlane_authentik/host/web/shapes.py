@@ -19,7 +19,7 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 RunNumber = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="The number of a run; now if not given.")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="At most so many.")]
 After = Annotated[str, msgspec.Meta(max_length=4000, description="`next` of the page before.")]
-ChangeKind = Literal["added", "changed", "returned", "succeeded", "removed", "replaced", "left_scope"]
+ChangeKind = Literal["added", "changed", "returned", "succeeded", "in_scope", "removed", "replaced", "out_of_scope"]
 
 
 class Asked(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):

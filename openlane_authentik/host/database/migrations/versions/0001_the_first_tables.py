@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
         sa.Column("replaced_at", sa.String(length=27), nullable=True),
-        sa.Column("left_scope_at", sa.String(length=27), nullable=True),
+        sa.Column("out_of_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint(
@@ -37,11 +37,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.create_index(
-            "uq_account_present",
+            "uq_account_open",
             ["installation_id", "external_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
         )
 
     op.create_table(
@@ -53,13 +53,14 @@ def upgrade() -> None:
         sa.Column("schema", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("external_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("group_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("predecessor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.Column("successor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.Column("fields", sa.JSON(), nullable=True),
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
         sa.Column("search", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("since", sa.String(length=27), nullable=False),
         sa.Column("at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
         sa.UniqueConstraint(
@@ -87,7 +88,7 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
         sa.Column("replaced_at", sa.String(length=27), nullable=True),
-        sa.Column("left_scope_at", sa.String(length=27), nullable=True),
+        sa.Column("out_of_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_directory_group")),
         sa.UniqueConstraint(
@@ -100,11 +101,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("directory_group", schema=None) as batch_op:
         batch_op.create_index(
-            "uq_directory_group_present",
+            "uq_directory_group_open",
             ["installation_id", "external_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
         )
 
     op.create_table(
@@ -169,7 +170,7 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.String(length=27), nullable=False),
         sa.Column("removed_at", sa.String(length=27), nullable=True),
         sa.Column("replaced_at", sa.String(length=27), nullable=True),
-        sa.Column("left_scope_at", sa.String(length=27), nullable=True),
+        sa.Column("out_of_scope_at", sa.String(length=27), nullable=True),
         sa.Column("last_confirmed_run_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
         sa.UniqueConstraint(
@@ -183,11 +184,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("membership", schema=None) as batch_op:
         batch_op.create_index(
-            "uq_membership_present",
+            "uq_membership_open",
             ["installation_id", "group_id", "account_id"],
             unique=True,
-            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
-            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL AND left_scope_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL AND replaced_at IS NULL"),
         )
 
     op.create_table(
