@@ -238,10 +238,12 @@ class Life:
         ended = {schema: set(before[schema]) - keys[schema] for schema in Schema}
         for line in lines:
             key = (line.external_id, line.group_id or "")
+            self._count(line.kind)
             if line.kind == "removed":
                 assert key not in self._truth.at_source_always[Schema(line.schema)], f"{line} is still there"
             elif line.kind == "out_of_scope":
-                assert key not in self._truth.always[Schema(line.schema)], f"{line} is still in scope"
+                held = self._truth.held_always[Schema(line.schema)]
+                assert key not in self._truth.always[Schema(line.schema)] | held, f"{line} is still in scope"
         if run.status == "FAILED":
             assert after == before
             self._count(f"failed {run.error and run.error['code']}")
@@ -257,6 +259,12 @@ class Life:
         whole = set() if questions else {schema for schema in Schema if (run.sets or {}).get(schema, _PROVEN)["proven"]}
         assert all(self._truth.always[schema] <= keys[schema] for schema in Schema)
         assert all(keys[schema] <= self._truth.ever[schema] for schema in whole)
+        for schema in whole:
+            # Memberships of whom the filter keeps out are known again when these come back.
+            if schema is not Schema.MEMBERSHIP and (
+                schema is Schema.ACCOUNT or not self._input.get("disableGroupSync")
+            ):
+                assert self._out[schema].keys() <= self._truth.at_source_ever[schema], "gone, and still out of scope"
         if quiet:
             assert not (wrong := self._truth.wrongs(after, whole)), (run.mode, wrong)
 

@@ -8,9 +8,11 @@ from openlane_authentik.testing import Directory
 
 Keys = dict[Schema, set[tuple[str, str]]]
 Told = dict[Schema, dict[tuple[str, str], dict[str, Any]]]
-Keep = Callable[[dict[str, Any], str], bool]
+# Whether a record is in scope; None where the filter fails on it.
+Keep = Callable[[dict[str, Any], str], bool | None]
 
-# The same filters in CEL and in Python; the last can never match a group, which has no type.
+# The same filters in CEL and in Python. Some can never match a group, one is mistyped and keeps nobody, and one fails
+# on every name that begins with Z.
 FILTERS: Final[dict[str, Keep]] = {
     "": lambda _record, _resource: True,
     "!has(payload.type) || payload.type == 'internal'": lambda record, _: record.get("type", "internal") == "internal",
@@ -18,6 +20,10 @@ FILTERS: Final[dict[str, Keep]] = {
     "!payload.name.startsWith('Sales')": lambda record, _: not record["name"].startswith("Sales"),
     "!resource.startsWith('a') && !resource.startsWith('5')": lambda _, resource: resource[0] not in "a5",
     "payload.type == 'internal'": lambda record, _: record.get("type") == "internal",
+    "payload.is_activ == true": lambda _record, _resource: False,
+    "!payload.name.startsWith('Z') || int(payload.name) > 0": lambda record, _: (
+        None if record["name"].startswith("Z") else True
+    ),
 }
 _TYPES: Final = {"internal": "USER", "external": "GUEST"}
 
@@ -26,8 +32,10 @@ class Truth:
     """What is there through a filter, now and while one watches.
 
     Attributes:
-        always, ever: Keys in scope all the time, or at some time, since ``watch``.
-        at_source_always: Keys that were there all the time, whatever the filter says.
+        always, ever: Keys in scope all the time, or at some time, since ``watch``; where the filter fails on a record
+            it may be there, and need not.
+        held_always: Keys on which the filter failed all the time.
+        at_source_always, at_source_ever: Keys that were there all the time, or at some time, whatever the filter says.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -39,16 +47,29 @@ class Truth:
         self._keep = FILTERS[user_input.get("filterExpr", "")]
         self._with_groups = not user_input.get("disableGroupSync", False)
         self.always = self._keys(self._keep)
-        self.ever = {schema: set(keys) for schema, keys in self.always.items()}
-        self.at_source_always = self._keys(FILTERS[""])
+        self.ever = self._keys(self._may_keep)
+        self.held_always = self._held()
+        self.at_source_always = self.at_source()
+        self.at_source_ever = self.at_source()
 
     def note(self) -> None:
         """Look again, after a change."""
-        now, at_source = self._keys(self._keep), self._keys(FILTERS[""])
+        now, at_most, held, at_source = (
+            self._keys(self._keep),
+            self._keys(self._may_keep),
+            self._held(),
+            self.at_source(),
+        )
         for schema in Schema:
             self.always[schema] &= now[schema]
-            self.ever[schema] |= now[schema]
+            self.ever[schema] |= at_most[schema]
+            self.held_always[schema] &= held[schema]
             self.at_source_always[schema] &= at_source[schema]
+            self.at_source_ever[schema] |= at_source[schema]
+
+    def at_source(self) -> Keys:
+        """Return the keys that are there now, whatever the filter and the switch say."""
+        return self._keys(FILTERS[""], with_groups=True)
 
     def records(self) -> Told:
         """Give what must be told of each record in scope."""
@@ -68,16 +89,25 @@ class Truth:
         for schema, true in self.records().items():
             there = stored[schema]
             found += [f"{schema} {key} is missing" for key in true.keys() - there.keys()]
-            found += [f"{schema} {key} is too much" for key in there.keys() - true.keys() if schema in whole]
+            held = self._held()[schema]
+            found += [f"{schema} {key} is too much" for key in there.keys() - true.keys() - held if schema in whole]
             for key in true.keys() & there.keys():
                 has = {name: there[key].get(name) for name in true[key]}
                 found += [] if has == true[key] else [f"{schema} {key}: has {has}, true is {true[key]}"]
         return found
 
-    def _keys(self, keep: Keep) -> Keys:
+    def _may_keep(self, record: dict[str, Any], resource: str) -> bool:
+        return self._keep(record, resource) is not False
+
+    def _held(self) -> Keys:
+        kept, at_most = self._keys(self._keep), self._keys(self._may_keep)
+        return {schema: at_most[schema] - kept[schema] for schema in Schema}
+
+    def _keys(self, keep: Keep, *, with_groups: bool | None = None) -> Keys:
         directory = self._directory
         users = {pk: user for pk, user in directory.users.items() if keep(user, user["uid"])}
-        groups = {pk for pk, group in directory.groups.items() if keep(group, pk)} if self._with_groups else set()
+        synced = self._with_groups if with_groups is None else with_groups
+        groups = {pk for pk, group in directory.groups.items() if keep(group, pk)} if synced else set()
         return {
             Schema.ACCOUNT: {(user["uid"], "") for user in users.values()},
             Schema.GROUP: {(pk, "") for pk in groups},
