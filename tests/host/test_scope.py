@@ -8,6 +8,7 @@ from openlane_authentik import Schema
 from openlane_authentik.emit.envelope import Removed
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.host import Host
+from openlane_authentik.host.store.lists import list_records
 from openlane_authentik.testing import Directory, FakeAuthentik
 from tests.host.in_process import (
     InProcess,
@@ -212,3 +213,119 @@ def test_the_evidence_of_a_delta_tells_removed_from_out_of_scope(host: Host) -> 
         ("DirectoryMembership", "u003", "g0"): "removed",
     }
     assert len(stored(opened, saved.id)[Schema.ACCOUNT]) == 28
+
+
+@pytest.mark.parametrize("mode", ["delta", "full"])
+def test_who_leaves_while_out_of_scope_was_removed(host: Host, clock: SimulatedClock, mode: str) -> None:
+    """A person deleted while the filter keeps them out is logged as removed with all they had, as a delta or a full."""
+    config = EVERY_RUN_FULL if mode == "full" else {}
+    firm = _Firm(host, clock, config=config)
+    firm.sync()
+    firm.save(user_input={"filterExpr": INTERNAL}, config=config)
+    firm.sync()
+    uid = firm.uid("guest-1")
+    firm.directory.delete_user(firm.people["guest-1"])
+    logged = firm.sync()
+    assert firm.mode == mode
+    assert logged.pop(("DirectoryGroup", firm.sales, "")) == "changed"
+    assert logged == {("DirectoryAccount", uid, ""): "removed", ("DirectoryMembership", uid, firm.sales): "removed"}
+    (line,) = changes_of(firm.host, firm.saved.id, external_id=uid, kind="removed", schema=Schema.ACCOUNT)
+    assert line.before is not None
+    firm.save(user_input={}, config=config)
+    assert uid not in {key[1] for key in firm.sync()}
+
+
+def test_groups_deleted_while_they_are_not_synced_were_removed(firm: _Firm) -> None:
+    """What is gone when groups are synced again was removed; what is there has been there since it was first seen."""
+    first = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("staff-1"), firm.everybody)[0].first_seen_at
+    firm.save(user_input={"disableGroupSync": True})
+    firm.sync()
+    firm.directory.delete_group(firm.sales)
+    firm.directory.remove_member(firm.everybody, firm.people["staff-2"])
+    firm.save(user_input={}, breaker_share=1.0)
+    logged = firm.sync()
+    assert logged["DirectoryGroup", firm.sales, ""] == logged["DirectoryMembership", firm.uid("guest-1"), firm.sales]
+    assert logged["DirectoryGroup", firm.sales, ""] == "removed"
+    assert logged["DirectoryMembership", firm.uid("staff-2"), firm.everybody] == "removed"
+    assert logged["DirectoryMembership", firm.uid("staff-1"), firm.everybody] == "in_scope"
+    (episode,) = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("staff-1"), firm.everybody)
+    assert episode.first_seen_at == first
+
+
+def test_since_is_unbroken_by_our_own_settings_as_of_any_run(firm: _Firm) -> None:
+    """Now and as of each run lists say since when the present access is there; a real return begins anew."""
+    guest, leaver = firm.uid("guest-1"), firm.people["staff-1"]
+    first = episodes(firm.host, Schema.MEMBERSHIP, guest, firm.sales)[0].first_seen_at
+    firm.directory.remove_member(firm.sales, leaver)
+    firm.save(user_input={"filterExpr": "payload.is_activ == true"}, breaker_share=1.0)
+    firm.sync()
+    assert firm.there() == {Schema.ACCOUNT: 0, Schema.GROUP: 0, Schema.MEMBERSHIP: 0}
+    firm.directory.add_member(firm.sales, leaver)
+    firm.save(user_input={})
+    firm.sync()
+    firm.directory.remove_member(firm.sales, leaver)
+    firm.sync()
+    firm.directory.add_member(firm.sales, leaver)
+    firm.sync()
+    staff = firm.uid("staff-1")
+    told = {
+        as_of: {
+            (record.external_id, record.group_id): record.first_seen_at
+            for record in list_records(
+                firm.host.database, Schema.MEMBERSHIP, firm.saved.id, as_of=as_of, limit=1000
+            ).items
+        }
+        for as_of in (None, 1, 2, 3, 4, 5)
+    }
+    assert told[2] == {}
+    assert {told[as_of][guest, firm.sales] for as_of in (None, 1, 3, 4, 5)} == {first}
+    assert (told[3][staff, firm.sales], (staff, firm.sales) in told[4]) == (first, False)
+    assert told[5] == told[None]
+    assert (told[5][staff, firm.sales] or "") > first
+
+
+def test_a_mistyped_filter_hides_no_later_removal(firm: _Firm) -> None:
+    """A filter that keeps nobody takes everybody out of scope; who is deleted meanwhile is removed all the same."""
+    firm.save(user_input={"filterExpr": "payload.is_activ == true"}, breaker_share=1.0)
+    assert set(firm.sync().values()) == {"out_of_scope"}
+    uid = firm.uid("staff-5")
+    firm.directory.delete_user(firm.people["staff-5"])
+    logged = firm.sync()
+    assert {kind for key, kind in logged.items() if key[1] == uid} == {"removed"}
+    firm.save(user_input={})
+    assert set(firm.sync().values()) == {"in_scope"}
+
+
+@pytest.mark.parametrize("mode", ["delta", "full"])
+def test_a_record_that_fails_holds_back_itself_and_nobody_else(host: Host, clock: SimulatedClock, mode: str) -> None:
+    """What is had of a person on whom the filter fails stays, memberships too; others are removed; the run exits 0."""
+    config = EVERY_RUN_FULL if mode == "full" else {}
+    filter_expr = "!payload.name.startsWith('Odd') || int(payload.name) > 0"
+    firm = _Firm(host, clock, user_input={"filterExpr": filter_expr}, config=config)
+    firm.sync()
+    odd = firm.uid("staff-1")
+    firm.directory.update_user(firm.people["staff-1"], name="Odd")
+    leaver = firm.uid("staff-2")
+    firm.directory.delete_user(firm.people["staff-2"])
+    logged = firm.sync()
+    assert firm.mode == mode
+    assert {kind for key, kind in logged.items() if key[1] == leaver} == {"removed"}
+    assert odd not in {key[1] for key in logged}
+    (episode,) = episodes(firm.host, Schema.ACCOUNT, odd)
+    assert (episode.removed_at, episode.out_of_scope_at) == (None, None)
+    firm.directory.delete_user(firm.people["staff-1"])
+    assert {kind for key, kind in firm.sync().items() if key[1] == odd} == {"removed"}
+
+
+def test_removals_of_who_is_out_of_scope_are_asked_about_too(host: Host, clock: SimulatedClock) -> None:
+    """Many deleted while the filter keeps them out wait for an operator, as others do."""
+    firm = _Firm(host, clock, staff=2, guests=30)
+    firm.sync()
+    firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=0.2, breaker_least=5)
+    firm.sync()
+    for number in range(20):
+        firm.directory.delete_user(firm.people[f"guest-{number}"])
+    firm.sync()
+    (question,) = list_attention(firm.host, firm.saved.id)
+    assert question.counts["DirectoryAccount"]["removed"] == 20
+    assert len(episodes(firm.host, Schema.ACCOUNT, firm.uid("guest-25"))) == 1
