@@ -32,6 +32,21 @@ class Page:
     total_pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as far as it was read.
+
+    Attributes:
+        rows: The raw records.
+        count: How many rows the server says the whole list has.
+        whole: Whether all of it was read.
+    """
+
+    rows: list[RawRecord]
+    count: int
+    whole: bool
+
+
 class PageSize:
     """How many rows to ask for at a time: halved whenever a page takes too long or is too large."""
 
@@ -86,6 +101,23 @@ async def read_first_page(client: AuthentikClient, path: str, params: Params, si
         except (RequestTimeoutError, AnswerTooLargeError):
             if not size.shrink():
                 raise
+
+
+async def read_pages(client: AuthentikClient, path: str, params: Params, most: int) -> Listed:
+    """Read the first pages of an offset list, at most ``most`` of 100 rows, without any proof that it stood still.
+
+    Raises:
+        IntegrationError: See ``read_page``.
+    """
+    rows: list[RawRecord] = []
+    count = 0
+    for number in range(1, most + 1):
+        page = await read_page(client, path, {**params, "page": number}, PageSize(100))
+        rows += page.rows
+        count = page.count
+        if page.next != number + 1:
+            return Listed(rows, count, whole=page.next == 0)
+    return Listed(rows, count, whole=False)
 
 
 async def read_user(client: AuthentikClient, pk: int) -> RawRecord:

@@ -80,6 +80,7 @@ async def _run(host: Host, claimed: ClaimedRun) -> str:
 
 async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
     installation = await asyncio.to_thread(get_installation, host, claimed.installation_id)
+    await asyncio.to_thread(runs.note_input, host.database, claimed, installation.user_input)
     checkpoint = await asyncio.to_thread(read_checkpoint, host, claimed.installation_id)
     definition = host.providers.get(installation.definition_id)
     try:

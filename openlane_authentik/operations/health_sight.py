@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page
+from openlane_authentik.authentik.pages import read_pages
 from openlane_authentik.directory.groups import GROUPS
 from openlane_authentik.directory.keyset import USERS
 from openlane_authentik.directory.sight import EVERYTHING, Extent, Sight
@@ -21,8 +21,8 @@ _MOST_USER_PAGES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """A list as far as it was read.
+class _Keys:
+    """What a list, as far as it was read, has and names.
 
     Attributes:
         count: How many rows the server says it has.
@@ -41,8 +41,8 @@ class _Listed:
 class _Crossed:
     """Both lists, each held against what the other names."""
 
-    users: _Listed
-    groups: _Listed
+    users: _Keys
+    groups: _Keys
 
     @property
     def hidden_users(self) -> frozenset[Any]:
@@ -161,19 +161,11 @@ async def _cross(client: AuthentikClient) -> _Crossed | None:
     return _Crossed(users, groups)
 
 
-async def _read(client: AuthentikClient, path: str, names: str, most: int, **params: str) -> _Listed:
-    rows: list[RawRecord] = []
-    count, whole = 0, False
-    for number in range(1, most + 1):
-        page = await read_page(client, path, {"ordering": "pk", "page": number, **params}, PageSize(100))
-        rows += page.rows
-        count = page.count
-        if page.next != number + 1:
-            whole = page.next == 0
-            break
-    keys = frozenset(key for row in rows if (key := row.get("pk")) is not None and _is_key(key))
-    named = frozenset(key for row in rows for key in _named(row.get(names)))
-    return _Listed(count, keys, named, whole)
+async def _read(client: AuthentikClient, path: str, names: str, most: int, **params: str) -> _Keys:
+    listed = await read_pages(client, path, {"ordering": "pk", **params}, most)
+    keys = frozenset(key for row in listed.rows if (key := row.get("pk")) is not None and _is_key(key))
+    named = frozenset(key for row in listed.rows for key in _named(row.get(names)))
+    return _Keys(listed.count, keys, named, listed.whole)
 
 
 def _named(others: Any) -> list[Any]:

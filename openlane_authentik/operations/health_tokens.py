@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from openlane_authentik.authentik.client import AuthentikClient
-from openlane_authentik.authentik.pages import PageSize, read_page
+from openlane_authentik.authentik.pages import read_pages
 
 EXPIRY_NOTICE: Final = timedelta(days=7)
 _MOST_PAGES: Final = 10
@@ -70,22 +70,18 @@ async def read_candidates(client: AuthentikClient, account: int, server_time: da
     """
     moments = [client.clock.now(), *([server_time] if server_time is not None else [])]
     ends: list[datetime] = []
-    lasting, whole = 0, False
-    for number in range(1, _MOST_PAGES + 1):
-        page = await read_page(client, "core/tokens/", {"page": number}, PageSize(100))
-        for row in page.rows:
-            if row.get("user") != account or row.get("intent") != "api":
-                continue
-            end = _end_of(row)
-            if end is None:
-                lasting += 1
-            elif end >= min(moments):
-                ends.append(end)
-        if page.next != number + 1:
-            whole = page.next == 0
-            break
+    lasting = 0
+    listed = await read_pages(client, "core/tokens/", {}, _MOST_PAGES)
+    for row in listed.rows:
+        if row.get("user") != account or row.get("intent") != "api":
+            continue
+        end = _end_of(row)
+        if end is None:
+            lasting += 1
+        elif end >= min(moments):
+            ends.append(end)
     soon = any(timedelta() <= end - moment <= EXPIRY_NOTICE for end in ends for moment in moments)
-    return Candidates(tuple(sorted(ends)), lasting, soon, whole)
+    return Candidates(tuple(sorted(ends)), lasting, soon, listed.whole)
 
 
 def _end_of(token: dict[str, Any]) -> datetime | None:

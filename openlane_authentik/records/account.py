@@ -31,6 +31,7 @@ ACCOUNT_TYPES: Final[dict[str, AccountType]] = {
 # the primary switch, and the hash. CEL has no lower-casing in its standard functions, so the e-mail stays as it is.
 MAP_EXPR: Final = """{
   'external_id': payload.uid,
+  'secondary_key': has(payload.username) && payload.username != '' ? payload.username : null,
   'canonical_email': has(payload.email) && payload.email != null ? payload.email : '',
   'display_name': has(payload.name) && payload.name != null && payload.name != '' ? payload.name
     : (has(payload.username) && payload.username != null ? payload.username : ''),
@@ -49,6 +50,7 @@ class DirectoryAccount(TypedDict):
     """A person, guest or service account of the directory; a field that the release lacks is absent."""
 
     external_id: Annotated[str, Field(description="authentik's `uid`.", min_length=1)]
+    secondary_key: NotRequired[Annotated[str, Field(description="`username`; absent when there is none.")]]
     canonical_email: Annotated[str, Field(description="E-mail in lower case; empty when there is none.")]
     display_name: Annotated[str, Field(description="`name`, else `username`.")]
     status: Annotated[AccountStatus, Field(description="From `is_active`.")]
@@ -90,6 +92,8 @@ def map_account(raw: RawRecord, context: MappingContext) -> DirectoryAccount:
         "primary_source": context.primary,
         "metadata": attributes(raw),
     }  # type: ignore[typeddict-item]
+    if username := text(told("username")):
+        record["secondary_key"] = username
     if added_at := text(told("date_joined")):
         record["added_at"] = added_at
     if organization_unit := text(told("path")):

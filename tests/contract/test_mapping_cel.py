@@ -23,6 +23,7 @@ _OF_THE_RUN = {"directory_instance_id", "primary_source", "last_seen_at", "obser
 _FIELDS = {
     Schema.ACCOUNT: {
         "external_id",
+        "secondary_key",
         "canonical_email",
         "display_name",
         "status",
@@ -141,6 +142,8 @@ def test_what_a_record_lacks_maps_alike(schema: Schema, how: str) -> None:
     [
         {"name": ""},
         {"name": "", "username": ""},
+        {"username": ""},
+        {"username": "ÅSA.Ö\U0001f600"},
         {"email": ""},
         {"email": "ADA@EXAMPLE.COM"},
         {"path": ""},

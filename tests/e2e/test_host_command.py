@@ -18,6 +18,7 @@ _COMMANDS = (
     "sync",
     "runs",
     "changes",
+    "accounts",
     "export",
     "attention",
     "serve",
@@ -133,6 +134,21 @@ def test_the_change_log_tells_what_whom_and_when(desk: Desk) -> None:
         assert desk.run(*wrong).returncode == 78
 
 
+def test_accounts_are_listed_with_usernames(desk: Desk) -> None:
+    """As a table and as JSON, found by the username, now and as of a day."""
+    user = next(iter(desk.fake.directory.users.values()))
+    desk.connect("--name", "Main")
+    desk.run("sync", "Main")
+    day = desk.json("runs", "Main")[0]["completedAt"][:10]
+    for asked in ((), ("--as-of", day)):
+        found = desk.json("accounts", "Main", "--search", user["username"], *asked)["items"]
+        assert {one["username"] for one in found if one["externalId"] == user["uid"]} == {user["username"]}
+    told = desk.run("accounts", "Main", "--search", user["username"], "--as-of", day).stdout
+    assert "As of run 1" in told
+    assert "username" in told
+    assert desk.run("accounts", "Main", "--as-of", "2001-01-01").returncode == 78
+
+
 def test_an_export_is_who_has_what(desk: Desk) -> None:
     """CSV and NDJSON hold every account with each of its groups, now and as of a run, whole in a file or not at all."""
     directory = desk.fake.directory
@@ -151,9 +167,12 @@ def test_an_export_is_who_has_what(desk: Desk) -> None:
     assert {(row["accountId"], row["groupId"]) for row in csv.DictReader(io.StringIO(before))} == held
     file = desk.folder / "now.ndjson"
     assert desk.run("export", "Main", "--format", "ndjson", "--output", file).returncode == 0
-    now = {(line["accountId"], line["groupId"] or "") for line in map(json.loads, file.read_text().splitlines())}
+    now = {(line["accountId"], line["groupId"] or "") for line in map(json.loads, file.read_text().splitlines()[1:])}
     assert now == {pair for pair in held if pair[0] != uid}
     file.write_text("older")
+    assert "the first, run 1, ended at" in desk.run("export", "Main", "--as-of", "2001-01-01").stderr
+    today = desk.json("runs", "Main")[0]["completedAt"]
+    assert desk.run("export", "Main", "--as-of", today).stdout.count("\n") == len(now) + 1
     assert desk.run("export", "Main", "--as-of", "9", "--output", file).returncode == 78
     assert desk.run("export", "Main", "--format", "xml", "--output", file).returncode == 78
     assert file.read_text() == "older"

@@ -219,6 +219,38 @@ def test_search_takes_wildcards_for_what_they_are(
     assert found("';--") == set()
 
 
+def test_authentiks_usernames_and_logins_are_listed(client: httpx.Client, server: Server, synced: Installation) -> None:
+    """What authentik calls ``username`` and ``last_login`` stands in the API's list, and finds the account."""
+    users = {user["uid"]: user for user in server.fake.directory.users.values()}
+    path = f"/v1/integrations/{synced.id}/accounts"
+    items = client.get(path, params={"limit": 1000}).json()["items"]
+    assert {one["externalId"]: one["username"] for one in items} == {
+        uid: user["username"] for uid, user in users.items()
+    }
+    logged_in = {uid for uid, user in users.items() if user["last_login"]}
+    assert {one["externalId"] for one in items if one["lastLoginAt"]} == logged_in != set()
+    uid, user = next(iter(users.items()))
+    found = client.get(path, params={"search": user["username"].upper()}).json()["items"]
+    assert uid in {one["externalId"] for one in found}
+
+
+def test_the_past_is_asked_for_by_date(client: httpx.Client, synced: Installation) -> None:
+    """Lists and exports take a date or a time; one before the first run is refused with when that was."""
+    (run,) = client.get(f"/v1/integrations/{synced.id}/runs").json()["items"]
+    ended = run["completedAt"]
+    for name in ("accounts", "groups", "memberships", "export"):
+        path = f"/v1/integrations/{synced.id}/{name}"
+        by_number = client.get(path, params={"asOf": 1})
+        for when in (ended[:10], ended):
+            answer = client.get(path, params={"asOf": when})
+            assert answer.status_code == 200
+            assert name == "export" or answer.json() == by_number.json()
+        told = error_of(client.get(path, params={"asOf": "2001-01-01"}), 404)["message"]
+        assert ended in told
+    file = client.get(f"/v1/integrations/{synced.id}/export", params={"asOf": ended})
+    assert "run-1.csv" in file.headers["content-disposition"]
+
+
 def test_export_of_who_has_what(host: Host, client: httpx.Client, server: Server, synced: Installation) -> None:
     """CSV and NDJSON say the same, now and as of a run; both come as files."""
     gone = next(iter(server.fake.directory.users))
@@ -232,7 +264,8 @@ def test_export_of_who_has_what(host: Host, client: httpx.Client, server: Server
         as_table = client.get(path, params={"format": "csv", **query})
         assert as_table.headers["content-type"].startswith("text/csv")
         assert "attachment" in as_table.headers["content-disposition"]
-        lines = [json.loads(line) for line in as_lines.text.splitlines()]
+        about, *lines = [json.loads(line) for line in as_lines.text.splitlines()]
+        assert about["export"]["installationId"] == synced.id
         rows = list(csv.DictReader(io.StringIO(as_table.text)))
         assert [(row["accountId"], row["groupId"]) for row in rows] == [
             (line["accountId"], line["groupId"] or "") for line in lines

@@ -217,6 +217,12 @@ def test_the_history_of_a_person(page: Page, host: Host, server: Server) -> None
     expect(page.get_by_text("The directory as of run 1.")).to_be_visible()
     expect(page.get_by_role("link", name=user["name"], exact=True).first).to_be_visible()
     expect(page.get_by_text(evil)).to_have_count(0)
+    page.get_by_label("As of run or day").fill((run.completed_at or "")[:10])
+    page.get_by_label("Search").fill(user["username"])
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("The directory as of run 2.")).to_be_visible()
+    expect(page.get_by_text(user["username"], exact=True)).to_be_visible()
+    expect(page.get_by_text("not known of the past").first).to_be_visible()
 
 
 def test_every_page_fits_a_phone_and_keyboard(page: Page, host: Host, server: Server) -> None:

@@ -59,6 +59,7 @@ def test_a_user_becomes_an_account() -> None:
     record = _account()
     assert record == {
         "external_id": "a" * 64,
+        "secondary_key": "ada",
         "canonical_email": "ada.lovelace@example.com",
         "display_name": "Ada Lovelace",
         "status": "ACTIVE",

@@ -55,6 +55,12 @@ app = typer.Typer(
 )
 
 Installation = Annotated[str, typer.Argument(help="Id, the beginning of an id, or name.", show_default=False)]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="A run's number, or a date (to its end in UTC) or RFC 3339 time: the newest run ended by then. Else now."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -155,7 +161,7 @@ def changes(
         str | None,
         typer.Option(help="Only this account's or group's: its external id; an account's with those before."),
     ] = None,
-    search: Annotated[str, typer.Option(help="A part of a name, e-mail address or id.")] = "",
+    search: Annotated[str, typer.Option(help="A part of a name, e-mail address, id or username.")] = "",
     kind: Annotated[
         str | None,
         typer.Option(help="added, changed, returned, succeeded, in_scope, removed, replaced or out_of_scope."),
@@ -171,11 +177,27 @@ def changes(
 
 
 @app.command()
+def accounts(
+    installation: Installation,
+    *,
+    search: Annotated[str, typer.Option(help="A part of a name, e-mail address, id or username.")] = "",
+    as_of: AsOf = None,
+    after: Annotated[str | None, typer.Option(help="Where the page before said that there is more.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, by name.", min=1, max=1000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """Show the accounts of an installation, now or as of then."""
+    from openlane_authentik.host.cli.records import show_accounts
+
+    show_accounts(installation, search, as_of, after, limit, as_json=as_json)
+
+
+@app.command()
 def export(
     installation: Installation,
     *,
     shape: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
-    as_of: Annotated[int | None, typer.Option(help="As it was after this run; else now.")] = None,
+    as_of: AsOf = None,
     output: Annotated[Path | None, typer.Option(help="File to write, whole or not at all; else stdout.")] = None,
 ) -> None:
     """Write who has what: every account with each of its groups."""

@@ -29,6 +29,7 @@ from openlane_authentik.host.errors import InvalidRequestError, UnknownRecordErr
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import list_installations
 from openlane_authentik.host.runs import Run
+from openlane_authentik.host.store.as_of import run_as_of
 from openlane_authentik.host.store.export import ExportFormat, export
 from openlane_authentik.host.store.lists import list_changes
 from openlane_authentik.terminal import open_console, print_json
@@ -136,19 +137,20 @@ def show_changes(meant: str, wanted: Wanted, *, as_json: bool) -> None:
         say(console, f"... and more: --after {page.next}")
 
 
-def write_export(meant: str, shape: str, as_of: int | None, output: Path | None) -> None:
+def write_export(meant: str, shape: str, as_of: str | None, output: Path | None) -> None:
     """Write who has what to a file or to standard output.
 
     Raises:
         OutputError: It cannot be written.
-        HostError: See ``find_installation`` and ``export``.
+        HostError: See ``find_installation``, ``run_as_of`` and ``export``.
     """
     if shape not in set(ExportFormat):
         raise InvalidRequestError(f"--format: {' or '.join(ExportFormat)}")
     with opened_host() as host:
         one = find_installation(host, meant)
+        number = run_as_of(host.database, one.id, as_of)
         with open_output(output) as file:
-            for chunk in export(host.database, one.id, ExportFormat(shape), as_of=as_of):
+            for chunk in export(host.database, one.id, ExportFormat(shape), as_of=number, clock=host.clock):
                 file.write(chunk)
 
 

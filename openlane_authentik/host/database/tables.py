@@ -95,6 +95,8 @@ sync_run: Final = sa.Table(
     _moment("completed_at"),
     sa.Column("mode", sa.String(5), nullable=True),
     sa.Column("full_reason", sa.Text, nullable=True),
+    # The installation's at that time: its filter, and whether groups were synced.
+    sa.Column("user_input", sa.JSON, nullable=True),
     sa.Column("scope", sa.Text, nullable=True),
     sa.Column("release", sa.Text, nullable=True),
     sa.Column("exit_code", sa.Integer, nullable=True),

@@ -8,6 +8,7 @@ from openlane_authentik.host.runs.claims import (
     find_claimed,
     hold,
     lock_installation,
+    note_input,
     renew_attempt,
     wait_briefly,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "hold",
     "list_runs",
     "lock_installation",
+    "note_input",
     "renew_attempt",
     "request_run",
     "settle_installation",

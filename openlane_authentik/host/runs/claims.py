@@ -4,9 +4,10 @@ A worker that froze and wakes up late finds that its attempt is not the run's an
 locks both an installation and its run locks the installation first.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -59,6 +60,16 @@ def claim(engine: sa.Engine, run_id: str, attempt: int, worker_id: str, now: dat
             sa.insert(run_attempt).values(run_id=run_id, attempt=attempt, worker_id=worker_id, started_at=started_at)
         )
     return ClaimedRun(run_id, row.installation_id, row.number, attempt, worker_id, row.trigger, started_at)
+
+
+def note_input(engine: sa.Engine, claimed: ClaimedRun, user_input: Mapping[str, Any]) -> None:
+    """Note which user input an attempt works with; a save meanwhile is of the next run."""
+    with transaction(engine) as held:
+        held.execute(
+            sa.update(sync_run)
+            .where(sync_run.c.id == claimed.id, sync_run.c.attempt == claimed.attempt)
+            .values(user_input=dict(user_input))
+        )
 
 
 def renew_attempt(engine: sa.Engine, run_id: str, attempt: int) -> bool:

@@ -34,6 +34,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     completed_at: str | None
     mode: str | None
     full_reason: str | None
+    user_input: dict[str, Any] | None
     scope: str | None
     release: str | None
     exit_code: int | None

@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from openlane_authentik.clock import Clock, SystemClock, rfc3339
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.store.about import About, about_export
 from openlane_authentik.host.store.history import check_run_number, directory
 
 _ROWS: Final = 2_000
@@ -38,55 +40,77 @@ class Access(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     group_classification: str | None
     role: str | None
     since: str | None
+    username: str | None
+    last_login_at: str | None
 
 
 def export(
-    engine: sa.Engine, installation_id: str, shape: ExportFormat, *, as_of: int | None = None
+    engine: sa.Engine,
+    installation_id: str,
+    shape: ExportFormat,
+    *,
+    as_of: int | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[bytes]:
     """Write who has what, chunk by chunk, from one state of the database, by account and group.
 
+    An export says of what it is: see ``About``. In NDJSON that is the first line, ``{"export": {…}}``. In CSV it is
+    columns at the end of each line, so that readers find the header and the rows where they look for them, and so that
+    sorting, cutting and joining tables keeps it; an export of nobody has one line without an account.
+
     In CSV a text that a spreadsheet would take for a formula is led by an apostrophe. ``since`` is when the membership
-    was first seen, unbroken by what the filter kept out meanwhile.
+    was first seen, unbroken by what the filter kept out meanwhile; ``lastLoginAt`` is empty as of a past run.
 
     Raises:
         UnknownRecordError: There is no such run.
     """
-    encoder = msgspec.json.Encoder()
-    if shape is ExportFormat.CSV:
-        yield _csv([tuple(field.encode_name for field in msgspec.structs.fields(Access))])
-    for lines in _lines(engine, installation_id, as_of):
-        yield (
-            _csv([msgspec.structs.astuple(line) for line in lines])
-            if shape is ExportFormat.CSV
-            else (encoder.encode_lines(lines))
-        )
-
-
-def _lines(engine: sa.Engine, installation_id: str, as_of: int | None) -> Iterator[list[Access]]:
-    """Go through accounts and memberships side by side, both in the order of the account's id."""
+    now = rfc3339((clock or SystemClock()).now())
     with reading(engine) as held:
         check_run_number(held, installation_id, as_of)
+        about = about_export(held, installation_id, as_of, now)
+        lines = _lines(held, installation_id, as_of)
+        yield from _table(about, lines) if shape is ExportFormat.CSV else _ndjson(about, lines)
 
-        def rows(schema: Schema) -> Iterator[Any]:
-            found = directory(schema, installation_id, as_of)
-            ordered = sa.select(found).order_by(found.c.external_id, found.c.group_id)
-            return iter(held.execute(ordered, execution_options={"yield_per": _ROWS}))
 
-        groups = {row.external_id: msgspec.json.decode(row.record) for row in rows(Schema.GROUP)}
-        memberships = rows(Schema.MEMBERSHIP)
-        membership = next(memberships, None)
-        lines: list[Access] = []
-        for account in rows(Schema.ACCOUNT):
-            held_groups = []
-            while membership is not None and membership.external_id <= account.external_id:
-                if membership.external_id == account.external_id:
-                    held_groups.append(membership)
-                membership = next(memberships, None)
-            lines += _accesses(account, held_groups, groups)
-            if len(lines) >= _ROWS:
-                yield lines
-                lines = []
-        yield lines
+def _table(about: About, chunks: Iterator[list[Access]]) -> Iterator[bytes]:
+    fields = [field.encode_name for field in msgspec.structs.fields(Access)]
+    yield _csv([(*fields, *about.columns())])
+    cells = about.cells()
+    if not about.rows:
+        yield _csv([(*[None] * len(fields), *cells)])
+    for lines in chunks:
+        yield _csv([(*msgspec.structs.astuple(line), *cells) for line in lines])
+
+
+def _ndjson(about: About, chunks: Iterator[list[Access]]) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    yield encoder.encode_lines([{"export": about}])
+    yield from map(encoder.encode_lines, chunks)
+
+
+def _lines(held: sa.Connection, installation_id: str, as_of: int | None) -> Iterator[list[Access]]:
+    """Go through accounts and memberships side by side, both in the order of the account's id."""
+
+    def rows(schema: Schema) -> Iterator[Any]:
+        found = directory(schema, installation_id, as_of)
+        ordered = sa.select(found).order_by(found.c.external_id, found.c.group_id)
+        return iter(held.execute(ordered, execution_options={"yield_per": _ROWS}))
+
+    groups = {row.external_id: msgspec.json.decode(row.record) for row in rows(Schema.GROUP)}
+    memberships = rows(Schema.MEMBERSHIP)
+    membership = next(memberships, None)
+    lines: list[Access] = []
+    for account in rows(Schema.ACCOUNT):
+        held_groups = []
+        while membership is not None and membership.external_id <= account.external_id:
+            if membership.external_id == account.external_id:
+                held_groups.append(membership)
+            membership = next(memberships, None)
+        lines += _accesses(account, held_groups, groups)
+        if len(lines) >= _ROWS:
+            yield lines
+            lines = []
+    yield lines
 
 
 def _accesses(account: Any, memberships: list[Any], groups: dict[str, dict[str, Any]]) -> Iterator[Access]:
@@ -104,6 +128,8 @@ def _accesses(account: Any, memberships: list[Any], groups: dict[str, dict[str, 
             group_classification=group.get("classification"),
             role=msgspec.json.decode(membership.record).get("role") if membership else None,
             since=membership.first_seen_at if membership else None,
+            username=record.get("secondary_key"),
+            last_login_at=account.last_login_at,
         )
 
 

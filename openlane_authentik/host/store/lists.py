@@ -29,6 +29,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         record: As it was mapped.
         first_seen_at: Since when it is there without a break, whatever the filter kept out meanwhile.
         last_seen_at, last_confirmed_run_id: Of its episode; None when asked as of a past run.
+        username: Of an account, its ``secondary_key``; None when it has none.
         last_login_at: Of an account, as the last run told; None when asked as of a past run, as logins are not logged.
         predecessor: Of an account, the id under which the same person was there before, and since when; None when there
             was none, or when asked as of a past run. What is first seen of it and of its memberships counts from there.
@@ -40,6 +41,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     first_seen_at: str | None
     last_seen_at: str | None
     last_confirmed_run_id: str | None
+    username: str | None
     last_login_at: str | None
     predecessor: str | None
 
@@ -85,6 +87,12 @@ class Page(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     next: str | None
 
 
+class _Login(msgspec.Struct):
+    """Of a stored record, what its owner logs in by."""
+
+    secondary_key: str | None = None
+
+
 def list_records(
     engine: sa.Engine,
     schema: Schema,
@@ -104,7 +112,7 @@ def list_records(
         schema: Which kind.
         installation_id: Whose.
         as_of: The number of a run; None for now.
-        search: A part of a name, e-mail address or id, without regard to case.
+        search: A part of a name, e-mail address, id or username, without regard to case.
         account: Only this one, or its memberships.
         group: Only memberships in this one.
         after: ``next`` of the page before.
@@ -140,6 +148,7 @@ def list_records(
                 first_seen_at=row.first_seen_at,
                 last_seen_at=row.last_seen_at,
                 last_confirmed_run_id=row.last_confirmed_run_id,
+                username=msgspec.json.decode(row.record, type=_Login).secondary_key,
                 last_login_at=row.last_login_at,
                 predecessor=row.predecessor,
             )

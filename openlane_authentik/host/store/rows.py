@@ -13,7 +13,7 @@ Row = dict[str, Any]
 _ASIDE: Final = frozenset(
     {"last_seen_at", "observed_at", "last_login_at", "profile", "directory_account_id", "directory_group_id"}
 )
-_SEARCHED: Final = ("display_name", "canonical_email", "external_id")
+_SEARCHED: Final = ("display_name", "canonical_email", "external_id", "secondary_key")
 _sorted_json: Final = msgspec.json.Encoder(order="sorted")
 
 
@@ -33,7 +33,7 @@ def row_of(envelope: Envelope, now: str) -> Row:
 
 
 def search_text(record: Mapping[str, Any]) -> str:
-    """Give what a record is found by: its name, e-mail address and id, without regard to case."""
+    """Give what a record is found by, without regard to case: its name, e-mail address, id and username."""
     found = (record.get(key) for key in _SEARCHED)
     # PostgreSQL stores no NUL.
     return " ".join(text for text in found if text).casefold().replace("\x00", "")

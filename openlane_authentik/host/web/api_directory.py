@@ -12,6 +12,7 @@ from openlane_authentik.host import runs
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation
+from openlane_authentik.host.store.as_of import run_as_of
 from openlane_authentik.host.store.export import ExportFormat, export
 from openlane_authentik.host.store.history import check_run_number
 from openlane_authentik.host.store.lists import Page, list_changes, list_records
@@ -48,10 +49,11 @@ def download(host: Host, installation_id: str, query: shapes.ExportQuery) -> Res
         UnknownRecordError: There is no such installation, or no such run.
     """
     get_installation(host, installation_id)
+    as_of = run_as_of(host.database, installation_id, query.as_of)
     with reading(host.database) as held:
-        check_run_number(held, installation_id, query.as_of)
-    when = "now" if query.as_of is None else f"run-{query.as_of}"
-    chunks: Any = export(host.database, installation_id, query.format, as_of=query.as_of)
+        check_run_number(held, installation_id, as_of)
+    when = "now" if as_of is None else f"run-{as_of}"
+    chunks: Any = export(host.database, installation_id, query.format, as_of=as_of, clock=host.clock)
     return Download(chunks, f"who-has-what-{installation_id}-{when}.{query.format}", MEDIA_TYPES[query.format])
 
 
@@ -61,11 +63,12 @@ def _installation_id(call: Call) -> str:
 
 def _accounts(call: Call) -> Page:
     query: shapes.AccountsQuery = call.query
+    installation_id = _installation_id(call)
     return list_records(
         call.host.database,
         Schema.ACCOUNT,
-        _installation_id(call),
-        as_of=query.as_of,
+        installation_id,
+        as_of=run_as_of(call.host.database, installation_id, query.as_of),
         search=query.search,
         account=query.account,
         after=query.after,
@@ -75,11 +78,12 @@ def _accounts(call: Call) -> Page:
 
 def _groups(call: Call) -> Page:
     query: shapes.GroupsQuery = call.query
+    installation_id = _installation_id(call)
     return list_records(
         call.host.database,
         Schema.GROUP,
-        _installation_id(call),
-        as_of=query.as_of,
+        installation_id,
+        as_of=run_as_of(call.host.database, installation_id, query.as_of),
         search=query.search,
         account=query.group,
         after=query.after,
@@ -89,11 +93,12 @@ def _groups(call: Call) -> Page:
 
 def _memberships(call: Call) -> Page:
     query: shapes.MembershipsQuery = call.query
+    installation_id = _installation_id(call)
     return list_records(
         call.host.database,
         Schema.MEMBERSHIP,
-        _installation_id(call),
-        as_of=query.as_of,
+        installation_id,
+        as_of=run_as_of(call.host.database, installation_id, query.as_of),
         account=query.account,
         group=query.group,
         after=query.after,
@@ -143,7 +148,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/accounts",
         name="listAccounts",
-        summary="List the accounts, now or as of a run.",
+        summary="List the accounts, now or as of a run, a date or a time.",
         handler=_accounts,
         query=shapes.AccountsQuery,
         answers={200: Answer("The accounts.", shapes.Records)},
@@ -152,7 +157,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/groups",
         name="listGroups",
-        summary="List the groups, now or as of a run.",
+        summary="List the groups, now or as of a run, a date or a time.",
         handler=_groups,
         query=shapes.GroupsQuery,
         answers={200: Answer("The groups.", shapes.Records)},
@@ -161,7 +166,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/memberships",
         name="listMemberships",
-        summary="List who is in which group, now or as of a run.",
+        summary="List who is in which group, now or as of a run, a date or a time.",
         handler=_memberships,
         query=shapes.MembershipsQuery,
         answers={200: Answer("The memberships.", shapes.Records)},
@@ -188,7 +193,7 @@ OPERATIONS: Final = (
         method="GET",
         path=f"{_OF_INSTALLATION}/export",
         name="exportAccess",
-        summary="Export who has what, now or as of a run.",
+        summary="Export who has what, now or as of a run, a date or a time.",
         handler=_export,
         query=shapes.ExportQuery,
         answers={200: Answer("The file.", None, tuple(MEDIA_TYPES.values()))},

@@ -12,6 +12,8 @@ from openlane_authentik.clock import Clock
 
 _LONGEST: Final = 160
 _STEPS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
+# The contract's word for what people know by another.
+_CALLED: Final = {"secondary_key": "username"}
 NOTICES: Final = {
     "connected": "Connected. The first sync has been asked for.",
     "saved": "Saved. The health check has passed, and a sync has been asked for.",
@@ -92,6 +94,7 @@ def span(seconds: float) -> str:
 
 def words(name: str) -> str:
     """Give a name of a programme as words: ``outOfScope`` and ``out_of_scope`` become "out of scope"."""
+    name = _CALLED.get(name, name)
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
     return spaced.replace("_", " ").strip()
 

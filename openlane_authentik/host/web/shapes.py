@@ -8,6 +8,7 @@ from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.attention import Attention, Candidate
 from openlane_authentik.host.installations import Installation, SaveRequest
 from openlane_authentik.host.runs import Run
+from openlane_authentik.host.store.as_of import MEANT, PATTERN
 from openlane_authentik.host.store.export import ExportFormat
 from openlane_authentik.host.store.lists import Change, Record
 
@@ -16,7 +17,12 @@ _YEAR: Final = 366 * 86400
 _WEEK: Final = 7 * 86400
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-RunNumber = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="The number of a run; now if not given.")]
+AsOf = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=PATTERN, description=f"Now if not given; else {MEANT}: the newest run that had ended by then."
+    ),
+]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="At most so many.")]
 After = Annotated[str, msgspec.Meta(max_length=4000, description="`next` of the page before.")]
 ChangeKind = Literal["added", "changed", "returned", "succeeded", "in_scope", "removed", "replaced", "out_of_scope"]
@@ -104,7 +110,9 @@ class RunChangesQuery(Asked, frozen=True):
     ) = None
     schema: Schema | None = None
     kind: ChangeKind | None = None
-    search: Annotated[str, msgspec.Meta(max_length=200, description="A part of a name, e-mail address or id.")] = ""
+    search: Annotated[
+        str, msgspec.Meta(max_length=200, description="A part of a name, e-mail address, id or username.")
+    ] = ""
     after: After | None = None
     limit: Limit = 100
 
@@ -116,8 +124,10 @@ class ChangesQuery(RunChangesQuery, frozen=True):
 class RecordsQuery(Asked, frozen=True):
     """Which accounts or groups."""
 
-    search: Annotated[str, msgspec.Meta(max_length=200, description="A part of a name, e-mail address or id.")] = ""
-    as_of: RunNumber | None = None
+    search: Annotated[
+        str, msgspec.Meta(max_length=200, description="A part of a name, e-mail address, id or username.")
+    ] = ""
+    as_of: AsOf | None = None
     after: After | None = None
     limit: Limit = 100
 
@@ -139,7 +149,7 @@ class MembershipsQuery(Asked, frozen=True):
 
     account: Annotated[str, msgspec.Meta(description="Only those of this account.")] | None = None
     group: Annotated[str, msgspec.Meta(description="Only those in this group.")] | None = None
-    as_of: RunNumber | None = None
+    as_of: AsOf | None = None
     after: After | None = None
     limit: Limit = 100
 
@@ -148,7 +158,7 @@ class ExportQuery(Asked, frozen=True):
     """How and as of when to write who has what."""
 
     format: ExportFormat = ExportFormat.CSV
-    as_of: RunNumber | None = None
+    as_of: AsOf | None = None
 
 
 class AttentionQuery(Asked, frozen=True):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.installations import Installation, get_installation
+from openlane_authentik.host.store.as_of import run_as_of
 from openlane_authentik.host.store.lists import Page as ListPage
 from openlane_authentik.host.store.lists import Record, list_changes, list_records
 from openlane_authentik.host.web import shapes
@@ -26,7 +27,7 @@ class RecordQuery(shapes.Asked, frozen=True):
     """Which record, and when."""
 
     id: str
-    as_of: shapes.RunNumber | None = None
+    as_of: shapes.AsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Row:
     record: dict[str, Any]
     first_seen_at: str | None
     last_seen_at: str | None
+    username: str | None
+    last_login_at: str | None
     predecessor: str | None
 
 
@@ -51,18 +54,24 @@ def _rows(page: ListPage) -> list[Row]:
 
 def _row(record: Record) -> Row:
     read = msgspec.json.decode(record.record)
-    seen = (record.first_seen_at, record.last_seen_at, record.predecessor)
-    return Row(record.external_id, record.group_id, read, *seen)
+    seen = (record.first_seen_at, record.last_seen_at)
+    of_account = (record.username, record.last_login_at, record.predecessor)
+    return Row(record.external_id, record.group_id, read, *seen, *of_account)
+
+
+def _as_of(view: View, shown: Installation, asked: str | None) -> int | None:
+    return run_as_of(view.host.database, shown.id, asked)
 
 
 def _list(view: View, kind: str, schema: Schema) -> Response:
     query = view.query(shapes.RecordsQuery)
     shown = _installation(view)
+    as_of = _as_of(view, shown, query.as_of)
     page = list_records(
         view.host.database,
         schema,
         shown.id,
-        as_of=query.as_of,
+        as_of=as_of,
         search=query.search,
         after=query.after,
         limit=min(query.limit, _ROWS),
@@ -74,6 +83,7 @@ def _list(view: View, kind: str, schema: Schema) -> Response:
         rows=_rows(page),
         next=page.next,
         query=query,
+        as_of=as_of,
     )
 
 
@@ -88,11 +98,12 @@ def _groups(view: View) -> Response:
 def _memberships(view: View) -> Response:
     query = view.query(shapes.MembershipsQuery)
     shown = _installation(view)
+    as_of = _as_of(view, shown, query.as_of)
     page = list_records(
         view.host.database,
         Schema.MEMBERSHIP,
         shown.id,
-        as_of=query.as_of,
+        as_of=as_of,
         account=query.account,
         group=query.group,
         after=query.after,
@@ -106,9 +117,10 @@ def _memberships(view: View) -> Response:
         installation=shown,
         provider=provider_name(view.host, shown.definition_id),
         rows=rows,
-        names=display_names(view.host, shown.id, pairs, query.as_of),
+        names=display_names(view.host, shown.id, pairs, as_of),
         next=page.next,
         query=query,
+        as_of=as_of,
     )
 
 
@@ -123,7 +135,8 @@ def _group(view: View) -> Response:
 def _record(view: View, kind: str, schema: Schema) -> Response:
     query = view.query(RecordQuery)
     host, shown = view.host, _installation(view)
-    found = _rows(list_records(host.database, schema, shown.id, as_of=query.as_of, account=query.id, limit=1))
+    as_of = _as_of(view, shown, query.as_of)
+    found = _rows(list_records(host.database, schema, shown.id, as_of=as_of, account=query.id, limit=1))
     # The log's lines of a membership are the account's; those of a group are its own only.
     of_whom = None if schema is Schema.ACCOUNT else schema
     log = list_changes(host.database, shown.id, external_id=query.id, schema=of_whom, newest_first=True, limit=_MOST)
@@ -131,7 +144,7 @@ def _record(view: View, kind: str, schema: Schema) -> Response:
     if not found and not history:
         raise UnknownRecordError(f"there is no such {kind}, and there never was")
     whose: dict[str, Any] = {kind: query.id}
-    page = list_records(host.database, Schema.MEMBERSHIP, shown.id, as_of=query.as_of, limit=_MOST, **whose)
+    page = list_records(host.database, Schema.MEMBERSHIP, shown.id, as_of=as_of, limit=_MOST, **whose)
     memberships = _rows(page)
     pairs = ((row.external_id, row.group_id) for row in memberships)
     return view.render(
@@ -140,12 +153,12 @@ def _record(view: View, kind: str, schema: Schema) -> Response:
         provider=provider_name(host, shown.definition_id),
         kind=kind,
         id=query.id,
-        as_of=query.as_of,
+        as_of=as_of,
         row=found[0] if found else None,
         name=found[0].record.get("display_name") if found else _last_name(history, schema, query.id),
         memberships=memberships,
         more_memberships=page.next is not None,
-        names=display_names(host, shown.id, pairs, query.as_of),
+        names=display_names(host, shown.id, pairs, as_of),
         history=history,
         more_history=log.next is not None,
     )

@@ -212,6 +212,7 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.String(length=27), nullable=True),
         sa.Column("mode", sa.String(length=5), nullable=True),
         sa.Column("full_reason", sa.Text(), nullable=True),
+        sa.Column("user_input", sa.JSON(), nullable=True),
         sa.Column("scope", sa.Text(), nullable=True),
         sa.Column("release", sa.Text(), nullable=True),
         sa.Column("exit_code", sa.Integer(), nullable=True),
