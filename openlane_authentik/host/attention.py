@@ -27,7 +27,7 @@ class Attention(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         run_id: The run that would have removed, or replaced, the records.
         status: ``open``, ``confirmed``, ``dismissed``, ``superseded`` by a newer list, ``resolved`` by a run that did
             not ask again, or ``applied``.
-        counts: By schema ``{present, removed, replaced, tripped}``.
+        counts: By schema what would be removed and replaced, as ``Removals`` of ``store.breaker``.
         message: The question in a sentence.
     """
 
@@ -187,9 +187,15 @@ def _parts(counts: dict[str, Any]) -> Iterator[str]:
         told = "come back under another identifier: the directory was restored or upgraded"
         yield f"{', '.join(replaced)} {told}"
     removed = [
-        f"{count['removed']:,} of {count['present']:,} {words[name]}"
+        f"{count['removed']:,} of {count['present']:,} {words[name]}{_lately(count)}"
         for name, count in counts.items()
         if count["removed"]
     ]
     if removed:
         yield f"{', '.join(removed)} would be removed"
+
+
+def _lately(count: dict[str, Any]) -> str:
+    """Say what went before in slices, where anything did."""
+    lately = count["removedLately"]
+    return f" (after {lately:,} of {count['presentBefore']:,} in the last 24 hours)" if lately else ""

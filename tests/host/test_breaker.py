@@ -37,7 +37,16 @@ def test_a_source_with_a_third_of_its_users_removes_nobody(host: Host) -> None:
     """30 % of the users: nothing of any kind is removed, the operator reads how many of which, and the exact list."""
     opened, script, installation_id, question = _asking(host)
     assert question.message == "needs attention: 42 of 60 accounts, 84 of 120 memberships would be removed"
-    assert question.counts["DirectoryAccount"] == {"present": 60, "removed": 42, "replaced": 0, "tripped": True}
+    assert question.counts["DirectoryAccount"] == {
+        "present": 60,
+        "removed": 42,
+        "replaced": 0,
+        "tripped": True,
+        "unasked": 42,
+        "unaskedInScope": 42,
+        "removedLately": 0,
+        "presentBefore": 60,
+    }
     names = listed(opened, installation_id, question.id)
     assert names == missing(opened, installation_id, script)
     assert len(names) == 42 + 84

@@ -104,7 +104,7 @@ sync_run: Final = sa.Table(
     sa.Column("full_count", sa.Integer, nullable=True),
     sa.Column("delta_count", sa.Integer, nullable=True),
     # By schema: {read, emitted, filtered, failed, gone, withheld, added, changed, returned, succeeded, inScope,
-    # removed, replaced, outOfScope, confirmed}.
+    # removed, replaced, outOfScope, confirmed, unasked, unaskedInScope, present, known}.
     sa.Column("counts", sa.JSON, nullable=True),
     # By schema: {snapshotComplete, delta, reasons, evidence, failedBy, filteredBy}; retention empties it.
     sa.Column("sets", sa.JSON, nullable=True),
@@ -238,7 +238,7 @@ attention: Final = sa.Table(
     sa.Column("run_id", sa.ForeignKey("sync_run.id"), nullable=False),
     # open, confirmed, dismissed, superseded by a newer list, resolved by a run that did not ask again.
     sa.Column("status", sa.String(10), nullable=False),
-    # By schema: {present, removed, replaced, tripped}.
+    # By schema, as ``Removals`` of ``store.breaker``.
     sa.Column("counts", sa.JSON, nullable=False),
     _moment("created_at", nullable=False),
     _moment("decided_at"),

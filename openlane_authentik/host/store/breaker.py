@@ -9,13 +9,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.database.tables import attention, attention_record
 from openlane_authentik.host.store.kinds import ACCOUNTS, KINDS, Kind, analyze, ending
+from openlane_authentik.host.store.last_day import LastDay, count
 from openlane_authentik.host.store.moves import REMOVED, REPLACED
 
 OPEN: Final = "open"
@@ -45,24 +47,52 @@ class Limits:
         # As it was written down: 0.29 as a float is a little less.
         return number >= self.least and number > Fraction(str(self.share)) * present
 
+    def exceeded_by_slice(self, number: int, lately: int, before: int | None) -> bool:
+        """Whether so many are too many with what went in the last 24 hours, of what was there before that."""
+        return number > 0 and before is not None and self.exceeded_by(number + lately, before)
+
+
+class Removals(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What a run would end of one schema.
+
+    Attributes:
+        present: How many there are in the directory.
+        removed, replaced: How many would be, of everybody known.
+        unasked, unasked_in_scope: How many of them no operator has confirmed: of everybody known, and of the directory.
+        removed_lately: How many the runs of the last 24 hours removed or replaced unasked.
+        present_before: How many there were in the directory 24 hours ago, or after the first run if that is later.
+        tripped: Whether this is too much.
+    """
+
+    present: int
+    removed: int
+    replaced: int
+    unasked: int
+    unasked_in_scope: int
+    removed_lately: int
+    present_before: int
+    tripped: bool
+
 
 def check_removals(
-    held: sa.Connection, installation_id: str, limits: Limits, left: Mapping[Schema, int]
-) -> dict[str, Any] | None:
+    held: sa.Connection, installation_id: str, limits: Limits, left: Mapping[Schema, int], last_day: LastDay
+) -> dict[str, Removals]:
     """Count what would be removed, or replaced, without an operator having confirmed it.
 
-    Removals are held against everybody known, and those of the directory against the directory: neither may many who
-    are out of scope make few of those in scope look like less, nor the other way round. Replaced memberships are
-    counted, and never too many: they are those of the accounts, and nobody loses them.
+    It is held against what is there, and together with what went in the last 24 hours against what was there before
+    that; of everybody known, and of the directory alone: neither may many who are out of scope make few of those in
+    scope look like less, nor the other way round. Replaced memberships are counted, and never too many: they are those
+    of the accounts, and nobody loses them.
 
     Args:
         held: Within the transaction that takes the run over.
         installation_id: Whose records.
         limits: Of the installation.
         left: How many records of each schema there would be after the run.
+        last_day: What went before.
 
     Returns:
-        By schema ``{present, removed, replaced, tripped}`` when any schema trips, else None.
+        By schema, where anything ends.
     """
     counts = {}
     for schema, kind in KINDS.items():
@@ -70,17 +100,32 @@ def check_removals(
         removed, replaced = (_would_go(held, kind, how, everybody) for how in (REMOVED, REPLACED))
         if not removed + replaced:
             continue
-        present = _count(held, kind, in_scope)
+        present, known = count(held, kind, in_scope), count(held, kind, everybody)
         of_all, of_these = (_unasked(held, installation_id, kind, state) for state in (everybody, in_scope))
-        too_many = limits.exceeded_by(max(of_all), _count(held, kind, everybody)) or limits.exceeded_by(
-            max(of_these), present
+        lately = {key: last_day.unasked(schema, key) for key in ("unasked", "unaskedInScope")}
+        before = {key: last_day.there_before(schema, key) for key in ("present", "known")}
+        too_many = (
+            limits.exceeded_by(max(of_all), known)
+            or limits.exceeded_by(max(of_these), present)
+            or limits.exceeded_by_slice(sum(of_all), lately["unasked"], before["known"])
+            or limits.exceeded_by_slice(sum(of_these), lately["unaskedInScope"], before["present"])
         )
-        tripped = too_many or (of_these[0] > 0 and left[schema] == 0)
-        counts[schema.value] = {"present": present, "removed": removed, "replaced": replaced, "tripped": tripped}
-    return counts if any(count["tripped"] for count in counts.values()) else None
+        counts[schema.value] = Removals(
+            present=present,
+            removed=removed,
+            replaced=replaced,
+            unasked=sum(of_all),
+            unasked_in_scope=sum(of_these),
+            removed_lately=lately["unasked"],
+            present_before=present if before["present"] is None else before["present"],
+            tripped=too_many or (of_these[0] > 0 and left[schema] == 0),
+        )
+    return counts
 
 
-def raise_attention(held: sa.Connection, installation_id: str, run_id: str, counts: dict[str, Any], now: str) -> bool:
+def raise_attention(
+    held: sa.Connection, installation_id: str, run_id: str, counts: Mapping[str, Removals], now: str
+) -> bool:
     """Ask an operator about what this run would remove and replace, and end nothing.
 
     An open question for the very same records stays as it is; any other is superseded.
@@ -99,7 +144,7 @@ def raise_attention(held: sa.Connection, installation_id: str, run_id: str, coun
                 installation_id=installation_id,
                 run_id=run_id,
                 status=OPEN,
-                counts=counts,
+                counts=msgspec.to_builtins(counts),
                 created_at=now,
             )
         )
@@ -144,16 +189,12 @@ def settle_attention(held: sa.Connection, installation_id: str, run_id: str, now
         _decide(held, installation_id, (before,), after, now, ~unsettled)
 
 
-def _count(held: sa.Connection, kind: Kind, which: sa.ColumnElement[bool]) -> int:
-    return held.scalar(sa.select(sa.func.count()).select_from(kind.table).where(which)) or 0
-
-
 def _would_go(
     held: sa.Connection, kind: Kind, how: str, state: sa.ColumnElement[bool], *further: sa.ColumnElement[bool]
 ) -> int:
     """Count the episodes in a state that would end so."""
     ends = sa.exists().where(kind.named(ending), ending.c.kind == how, *further)
-    return _count(held, kind, sa.and_(state, ends))
+    return count(held, kind, sa.and_(state, ends))
 
 
 def _unasked(held: sa.Connection, installation_id: str, kind: Kind, state: sa.ColumnElement[bool]) -> tuple[int, int]:

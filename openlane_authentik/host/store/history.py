@@ -16,6 +16,7 @@ from openlane_authentik.host.store.kinds import KINDS
 
 # Of an episode; but for the first unknown of the past, whose later confirmations have been written over.
 SEEN: Final = ("first_seen_at", "last_seen_at", "last_confirmed_run_id", "last_login_at", "predecessor")
+ENDED: Final = ("COMPLETED", "FAILED")
 _UNKNOWN: Final = sa.cast(sa.null(), sa.Text)
 
 
@@ -39,15 +40,20 @@ def mapped(schema: str, external_id: str, group_id: str, stored: str) -> msgspec
 
 
 def check_run_number(held: sa.Connection, installation_id: str, number: int | None) -> None:
-    """See that there was such a run.
+    """See that there was such a run, and that it has ended; one that failed changed nothing.
 
     Raises:
-        UnknownRecordError: There was none.
+        UnknownRecordError: There was none, or it has not ended.
     """
+    if number is None:
+        return
     columns = sync_run.c
-    which = sa.exists().where(columns.installation_id == installation_id, columns.number == number)
-    if number is not None and not held.scalar(sa.select(which)):
+    run = sa.select(columns.status).where(columns.installation_id == installation_id, columns.number == number)
+    status = held.scalar(run)
+    if status is None:
         raise UnknownRecordError(f"the installation has no run {number}")
+    if status not in ENDED:
+        raise UnknownRecordError(f"run {number} has not ended: ask as of one that has, or without a run for now")
 
 
 def lineage(held: sa.Connection, installation_id: str, external_id: str) -> list[str]:

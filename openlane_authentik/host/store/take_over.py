@@ -33,6 +33,7 @@ from openlane_authentik.host.store.changes import (
 from openlane_authentik.host.store.continuing import SUCCEEDED, continue_episodes
 from openlane_authentik.host.store.endings import end_episodes, find_endings, proven
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
+from openlane_authentik.host.store.last_day import count_there, read_last_day
 from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
 from openlane_authentik.host.store.staging import Staging
 from openlane_authentik.host.store.successions import (
@@ -75,12 +76,14 @@ def _take_over(
     find_successions(held, moment.installation_id, closings[Schema.ACCOUNT])
     find_endings(held, moment.installation_id, closings)
     left = {schema: _left(held, kind, moment.installation_id) for schema, kind in KINDS.items()}
-    too_much = check_removals(held, moment.installation_id, _limits(held, moment.installation_id), left)
+    last_day = read_last_day(held, moment.installation_id, now)
+    removals = check_removals(held, moment.installation_id, _limits(held, moment.installation_id), left, last_day)
+    too_much = any(removal.tripped for removal in removals.values())
     asked = False
-    if too_much is not None:
-        asked = raise_attention(held, moment.installation_id, moment.run_id, too_much, moment.now)
+    if too_much:
+        asked = raise_attention(held, moment.installation_id, moment.run_id, removals, moment.now)
     withheld = withhold_successors(held, moment.installation_id)
-    if too_much is not None or withheld:
+    if too_much or withheld:
         # Only a full run finds again who is no more.
         checkpoint = None
     log_endings(held, moment)
@@ -90,16 +93,21 @@ def _take_over(
     end_episodes(held, moment.installation_id, moment.now)
     seen: dict[Schema, dict[str, int]] = {}
     for schema, closing in closings.items():
-        unchanged = closing.delta and proven(closing) and too_much is None
+        unchanged = closing.delta and proven(closing) and not too_much
         counts = {"gone": gone.get(schema, 0), "withheld": withheld.get(schema, 0)}
         received = closing.counts.emitted - counts["gone"] - counts["withheld"] - continued[schema]
         confirmed = _take_in(held, KINDS[schema], moment, received, all_present=unchanged)
         seen[schema] = {**counts, "confirmed": continued[schema] + confirmed}
-    if too_much is None:
+    if not too_much:
         settle_attention(held, moment.installation_id, moment.run_id, moment.now)
     changes = count_changes(held, moment)
     delta_count = sum(sum(kinds.values()) for kinds in changes.values())
     ledger = _ledger(run, closings, changes, seen) | {"delta_count": delta_count}
+    for schema, there in count_there(held, moment.installation_id).items():
+        ended = removals.get(schema.value) if not too_much else None
+        unasked = {"unasked": ended.unasked, "unaskedInScope": ended.unasked_in_scope} if ended is not None else {}
+        if schema in closings or there["known"]:
+            ledger["counts"].setdefault(schema.value, {}).update(there | unasked)
     runs.complete_run(held, claimed, ledger, now)
     runs.settle_installation(held, claimed, checkpoint=checkpoint, changes=delta_count, now=now)
     return asked
