@@ -23,6 +23,7 @@
         ├── HostBusyError                75  host_running
         ├── RunLostError                 75  run_lost
         ├── RunInterruptedError          75  run_interrupted
+        ├── UnconfirmedRefusalError      75  refusal_unconfirmed
         ├── DisconnectedError            78  disconnected
         └── CollectionFailedError        75  collection_failed
 
@@ -225,6 +226,15 @@ class RunInterruptedError(HostError):
     recovery = Recovery.RETRY
     exit_code = 75
     remedy = "Start it again, or wait for the next one."
+
+
+class UnconfirmedRefusalError(HostError):
+    """A run was refused, and a health check right after it was not."""
+
+    code = "refusal_unconfirmed"
+    recovery = Recovery.RETRY
+    exit_code = 75
+    remedy = "Nothing, if the next run passes. If not, it says what to do."
 
 
 class DisconnectedError(HostError):

@@ -10,13 +10,18 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from openlane_authentik.errors import DeadlineError, IntegrationError
+from openlane_authentik.errors import CredentialError, DeadlineError, EndpointError, IntegrationError
 from openlane_authentik.host import runs
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.database.connections import transaction
-from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
+from openlane_authentik.host.errors import (
+    CollectionFailedError,
+    DatabaseUnreachableError,
+    RunLostError,
+    UnconfirmedRefusalError,
+)
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.installations import get_installation, read_credential
+from openlane_authentik.host.installations import check_health, get_installation, read_credential
 from openlane_authentik.host.installations.checkpoint import read_checkpoint
 from openlane_authentik.host.notify import notify
 from openlane_authentik.host.runs import ClaimedRun
@@ -70,7 +75,7 @@ async def _run(host: Host, claimed: ClaimedRun) -> str:
     except (RunLostError, DatabaseUnreachableError):
         raise
     except IntegrationError as error:
-        await asyncio.to_thread(_fail, host, claimed, error)
+        await asyncio.to_thread(_fail, host, claimed, await _confirmed(host, claimed, error))
         return FAILED
     if attention:
         await asyncio.to_thread(_ask, host, claimed)
@@ -96,6 +101,28 @@ async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
     except Exception as error:
         # What an integration raises without knowing it may quote anything, so that only its kind is kept.
         raise CollectionFailedError(f"the integration raised {type(error).__name__}") from error
+
+
+async def _confirmed(host: Host, claimed: ClaimedRun, error: IntegrationError) -> IntegrationError:
+    """Give the error that ends a run: one odd answer of a server or a proxy must not stop a schedule.
+
+    What only a person can mend is looked for a second time, by a health check. If that passes, the schedule goes on,
+    unless the run before was refused as well.
+    """
+    if not isinstance(error, (CredentialError, EndpointError)):
+        return error
+    refused_before = await asyncio.to_thread(runs.error_before, host.database, claimed)
+    if refused_before == UnconfirmedRefusalError.code:
+        return error
+    try:
+        checked = await check_health(host, claimed.installation_id)
+    except IntegrationError:
+        return error
+    if checked.health is None or checked.health["exitCode"] != 0:
+        return error
+    unconfirmed = UnconfirmedRefusalError(f"{error} [{error.code}]; a health check right after it passed")
+    unconfirmed.__cause__ = error
+    return unconfirmed
 
 
 def _fail(host: Host, claimed: ClaimedRun, error: IntegrationError) -> None:

@@ -32,6 +32,7 @@ def add_installation(engine: sa.Engine, installation_id: str = "one", **values: 
         "config": {},
         "metadata": {},
         "is_primary": False,
+        "version": 1,
         "timeout_seconds": 600,
         "interval_seconds": 1200,
         "failures_in_a_row": 0,

@@ -55,6 +55,7 @@ class Script:
         seen: The checkpoints that the runs were given.
         meanwhile: Called when all is handed over.
         error: Raised then.
+        healthy: What a health check finds.
     """
 
     clock: SimulatedClock
@@ -74,6 +75,7 @@ class Script:
     seen: list[bytes | None] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
     error: Exception | None = None
+    healthy: bool = True
 
     spec = TinySpec(id=ID)
     credential_registrations = ()
@@ -93,6 +95,8 @@ class Script:
         return config
 
     async def health_check(self, _user_input: Any = None) -> TinyReport:
+        if not self.healthy:
+            return TinyReport("refused", [TinyCheck("script", "fail", "token_rejected", "")], 77)
         return TinyReport("healthy", [TinyCheck("script", "pass", "ok", "")], 0)
 
     async def installation_metadata(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from openlane_authentik.host.errors import (
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import (
     Installation,
+    disconnect,
     list_installations,
 )
 from openlane_authentik.testing import Server
@@ -60,7 +61,7 @@ def test_the_new_primary_takes_the_mark_from_the_old(
     assert second.is_primary
     assert (resigned.is_primary, resigned.user_input, resigned.checkpoint) == (False, {"primaryDirectory": False}, None)
     # So that a run that is under way brings no checkpoint back: see ``settle_installation``.
-    assert resigned.updated_at == host.now()
+    assert resigned.version == 2
     assert (row_of(host, elsewhere.id).is_primary, row_of(host, elsewhere.id).checkpoint) == (True, b"kept")
 
 
@@ -89,3 +90,22 @@ def test_two_saves_at_once_end_with_one_primary(host: Host, server: Server, toke
         marked = [row for row in list_installations(host) if row.is_primary]
         assert [row.user_input for row in marked] == [PRIMARY]
         assert sum(bool(row.user_input.get("primaryDirectory")) for row in list_installations(host)) == 1
+
+
+def test_reconnecting_the_same_directory_keeps_the_mark(
+    host: Host, server: Server, token: str, other_server: Server
+) -> None:
+    """Disconnected and connected again a directory is primary as before, so that no record changes for it.
+
+    Unless another directory became primary meanwhile: that one stays so.
+    """
+    first = connect_demo(host, server.url, token, user_input=PRIMARY)
+    disconnect(host, first.id)
+    assert not row_of(host, first.id).is_primary
+    again = connect_demo(host, server.url, token)
+    assert (again.id, again.is_primary, again.user_input) == (first.id, True, PRIMARY)
+    disconnect(host, first.id)
+    second = connect_demo(host, other_server.url, other_server.fake.token("viewer"), user_input=PRIMARY)
+    again = connect_demo(host, server.url, token)
+    assert not again.is_primary
+    assert row_of(host, second.id).is_primary

@@ -221,16 +221,45 @@ def test_time_limit_is_an_outcome_of_its_own(engine: sa.Engine) -> None:
 def test_save_during_a_run_counts_more_than_the_run(engine: sa.Engine) -> None:
     """What a run that began before a save finds out says nothing of the installation as it was saved."""
     add_installation(engine)
-    saved = {"updated_at": rfc3339(LATER), "next_run_at": rfc3339(LATER), "checkpoint": None}
+    saved = {"version": 2, "next_run_at": rfc3339(LATER), "checkpoint": b"of older records"}
     claimed = _begin(engine)
     _change(engine, saved)
     assert not _fail(engine, claimed, TokenRejectedError("the old token"))
     row = look_at(engine)
     assert (row.status, row.next_run_at, row.failures_in_a_row) == ("CONNECTED", rfc3339(LATER), 0)
     claimed = _begin(engine)
-    _change(engine, saved)
+    _change(engine, {**saved, "version": 3})
     _complete(engine, claimed, checkpoint=b"of the old settings")
     assert (look_at(engine).checkpoint, look_at(engine).next_run_at) == (None, rfc3339(LATER))
+
+
+def test_no_clock_tells_what_was_saved_since(engine: sa.Engine) -> None:
+    """A save by a machine whose clock is behind the worker's counts, and one that was before the claim does not."""
+    add_installation(engine, updated_at=rfc3339(LATER + timedelta(days=1)))
+    _complete(engine, _begin(engine), checkpoint=b"here")
+    assert (look_at(engine).checkpoint, look_at(engine).checkpoint_number) == (b"here", 1)
+    claimed = _begin(engine)
+    _change(engine, {"version": 2, "updated_at": rfc3339(START - timedelta(days=1)), "checkpoint": None})
+    _complete(engine, claimed, checkpoint=b"of the old settings")
+    assert look_at(engine).checkpoint is None
+
+
+def test_runs_by_hand_lengthen_no_interval(engine: sa.Engine) -> None:
+    """Four runs by hand that find nothing leave the next one where it is; one that finds much calls for more."""
+    add_installation(engine, interval_seconds=1200)
+    for _ in range(4):
+        _complete(engine, _begin(engine, trigger="manual"), changes=0)
+    assert look_at(engine).interval_seconds == 1200
+    assert look_at(engine).next_run_at == rfc3339(LATER + timedelta(seconds=1200))
+    _complete(engine, _begin(engine), changes=0)
+    assert look_at(engine).interval_seconds == 2400
+    _complete(engine, _begin(engine, trigger="manual"), changes=5)
+    assert look_at(engine).interval_seconds == 1200
+    due = look_at(engine).next_run_at
+    for failures in range(1, 5):
+        _fail(engine, _begin(engine, trigger="manual"), ServerUnavailableError("503"))
+        row = look_at(engine)
+        assert (row.interval_seconds, row.next_run_at, row.failures_in_a_row) == (1200, due, failures)
 
 
 def test_closed_run_is_failed_whether_it_was_begun_or_not(engine: sa.Engine) -> None:

@@ -60,8 +60,12 @@ installation: Final = sa.Table(
     _moment("next_run_at"),
     sa.Column("breaker_share", sa.Float, nullable=False),
     sa.Column("breaker_least", sa.Integer, nullable=False),
-    # Where the next sync can begin; holds people's names, like the records.
+    # Where the next sync can begin; holds people's names, like the records. It belongs to the records of the run of
+    # this number, and is good for nothing beside those of another.
     sa.Column("checkpoint", sa.LargeBinary, nullable=True),
+    sa.Column("checkpoint_number", sa.Integer, nullable=True),
+    # Counts the saves; a run that was claimed under another version does not know what the last one said.
+    sa.Column("version", sa.Integer, nullable=False),
     _moment("created_at", nullable=False),
     _moment("updated_at", nullable=False),
     sa.UniqueConstraint("organisation", "definition_id", "instance_id"),
@@ -87,6 +91,8 @@ sync_run: Final = sa.Table(
     # What asked for it: schedule, manual or save.
     sa.Column("trigger", sa.String(10), nullable=False),
     sa.Column("status", sa.String(10), nullable=False),
+    # The version of the installation that the attempt was claimed under.
+    sa.Column("version", sa.Integer, nullable=True),
     # Goes up each time a worker takes it on: who holds an older one may change nothing.
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("worker_id", sa.Text, nullable=True),

@@ -10,7 +10,7 @@ from openlane_authentik.host.database.connections import transaction
 from openlane_authentik.host.database.tables import attention, installation
 from openlane_authentik.host.errors import DisconnectedError, UnknownProviderError, UnknownRecordError
 from openlane_authentik.host.host import Host
-from openlane_authentik.host.installations.primary import hold_organisation, without_mark
+from openlane_authentik.host.installations.primary import hold_organisation
 from openlane_authentik.host.installations.views import Installation, InstallationStatus, view_within
 from openlane_authentik.log import get_logger
 
@@ -55,7 +55,8 @@ def _end(held: sa.Connection, row: Any, reason: dict[str, str], moment: datetime
             reason=reason,
             credential=None,
             checkpoint=None,
-            user_input=without_mark(row.user_input),
+            checkpoint_number=None,
+            version=installation.c.version + 1,
             is_primary=False,
             failures_in_a_row=0,
             next_run_at=None,

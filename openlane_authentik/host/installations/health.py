@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import sqlalchemy as sa
+
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.host.contract import HealthReport, Integration
 from openlane_authentik.host.database.connections import transaction
@@ -10,14 +12,19 @@ from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import CollectionFailedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.credential import read_credential
-from openlane_authentik.host.installations.views import Installation, get_installation
+from openlane_authentik.host.installations.views import (
+    Installation,
+    InstallationStatus,
+    get_installation,
+    status_by_history,
+)
 from openlane_authentik.remedies import Surface, retold
 
 
 async def check_health(host: Host, installation_id: str) -> Installation:
     """Check an installation with its stored credential, and keep what was found.
 
-    Its status is left as it is: only a save that passes makes an installation that needs a person work again.
+    One that was stopped by an error runs again at once when the check passes: what stood in its way is gone.
 
     Raises:
         UnknownRecordError: There is no such installation.
@@ -64,9 +71,12 @@ def _as_json(report: HealthReport) -> dict[str, Any]:
 
 
 def _store(host: Host, installation_id: str, report: dict[str, Any]) -> None:
+    now = host.now()
     with transaction(host.database) as held:
-        held.execute(
-            installation.update()
-            .where(installation.c.id == installation_id, installation.c.credential.is_not(None))
-            .values(health=report, health_checked_at=host.now())
-        )
+        mine = (installation.c.id == installation_id, installation.c.credential.is_not(None))
+        held.execute(installation.update().where(*mine).values(health=report, health_checked_at=now))
+        if report["exitCode"] == 0:
+            again = {"reason": sa.null(), "failures_in_a_row": 0, "next_run_at": now}
+            status = status_by_history(held, installation_id)
+            stopped = installation.c.status == InstallationStatus.ERRORED
+            held.execute(installation.update().where(*mine, stopped).values(status=status, **again))

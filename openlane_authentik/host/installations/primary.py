@@ -1,6 +1,6 @@
 """The primary directory of an organisation: at most one, whoever saves at once."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -36,9 +36,20 @@ def resign_others(held: sa.Connection, organisation: str, but: str, now: str) ->
                 is_primary=False,
                 user_input=without_mark(other.user_input),
                 checkpoint=None,
+                checkpoint_number=None,
+                version=installation.c.version + 1,
                 updated_at=now,
             )
         )
+
+
+def keeps_mark(held: sa.Connection, there: Any) -> bool:
+    """Whether a directory that was primary when it was disconnected is so again: unless another has the mark now.
+
+    Without it every record of the directory would change, for nothing.
+    """
+    has_mark = sa.exists().where(installation.c.organisation == there.organisation, installation.c.is_primary)
+    return bool(there.user_input.get(PRIMARY)) and not held.scalar(sa.select(has_mark))
 
 
 def without_mark(user_input: dict[str, object]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.host.contract import Definition, Integration
 from openlane_authentik.host.database.connections import reading, transaction
-from openlane_authentik.host.database.tables import installation, sync_run
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.errors import (
     CollectionFailedError,
     ConflictError,
@@ -25,8 +25,8 @@ from openlane_authentik.host.errors import (
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.forms import check_form, fill_in
 from openlane_authentik.host.installations.health import examine
-from openlane_authentik.host.installations.primary import PRIMARY, hold_organisation, resign_others
-from openlane_authentik.host.installations.views import Installation, InstallationStatus, view_within
+from openlane_authentik.host.installations.primary import PRIMARY, hold_organisation, keeps_mark, resign_others
+from openlane_authentik.host.installations.views import Installation, InstallationStatus, status_by_history, view_within
 from openlane_authentik.host.runs.schedule import FIRST_INTERVAL
 from openlane_authentik.log import get_logger
 
@@ -181,17 +181,20 @@ def _store(
         if row is not None and row.credential != stored.sealed:
             raise ConflictError("somebody else changed this installation meanwhile")
         row_id = row.id if row is not None else secrets.token_hex(8)
+        if row is not None and row.status == InstallationStatus.DISABLED and keeps_mark(held, row):
+            request = replace(request, user_input={**request.user_input, PRIMARY: True})
         values = _values(host, definition, request, found, row_id)
         if values["is_primary"]:
             resign_others(held, request.organisation, row_id, values["updated_at"])
         if row is None:
             new = {"id": row_id, "organisation": request.organisation, "definition_id": definition.spec.id}
-            first = {"status": InstallationStatus.PENDING, "interval_seconds": FIRST_INTERVAL}
+            first = {"status": InstallationStatus.PENDING, "interval_seconds": FIRST_INTERVAL, "version": 1}
             held.execute(installation.insert().values(**new, **first, **values, created_at=values["updated_at"]))
         else:
             if stored.credential != found.credential or row.user_input != values["user_input"]:
-                values["checkpoint"] = None
-            values["status"] = _status(held, row_id)
+                values |= {"checkpoint": None, "checkpoint_number": None}
+            values["version"] = row.version + 1
+            values["status"] = status_by_history(held, row_id)
             held.execute(installation.update().where(installation.c.id == row_id).values(**values))
         return view_within(held, row_id)
 
@@ -238,10 +241,3 @@ def _values(host: Host, definition: Definition, request: SaveRequest, found: _Fo
         "breaker_least": request.breaker_least,
         "updated_at": now,
     }
-
-
-def _status(held: sa.Connection, installation_id: str) -> InstallationStatus:
-    completed = sa.select(sync_run.c.id).where(
-        sync_run.c.installation_id == installation_id, sync_run.c.status == "COMPLETED"
-    )
-    return InstallationStatus.CONNECTED if held.scalar(completed.limit(1)) else InstallationStatus.PENDING

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.host.database.connections import reading
-from openlane_authentik.host.database.tables import installation
+from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.host import Host
 
@@ -61,8 +61,9 @@ class Installation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     updated_at: str
 
 
+_INNER: Final = frozenset({"credential", "checkpoint", "checkpoint_number", "version"})
 _SHOWN: Final = sa.select(
-    *(column for column in installation.c if column.name not in {"credential", "checkpoint"}),
+    *(column for column in installation.c if column.name not in _INNER),
     installation.c.credential.is_not(None).label("credential_stored"),
 )
 
@@ -96,6 +97,14 @@ def view_within(held: sa.Connection, installation_id: str) -> Installation:
     if row is None:
         raise UnknownRecordError(f"there is no installation {installation_id!r}")
     return _view(row)
+
+
+def status_by_history(held: sa.Connection, installation_id: str) -> InstallationStatus:
+    """Return what an installation is that nothing stands in the way of: CONNECTED once a run has ended well."""
+    completed = sa.select(sync_run.c.id).where(
+        sync_run.c.installation_id == installation_id, sync_run.c.status == "COMPLETED"
+    )
+    return InstallationStatus.CONNECTED if held.scalar(completed.limit(1)) else InstallationStatus.PENDING
 
 
 def _view(row: Any) -> Installation:

@@ -14,7 +14,7 @@ from openlane_authentik.host.runs.claims import (
 )
 from openlane_authentik.host.runs.endings import close_run, complete_run, fail_run, give_back, settle_installation
 from openlane_authentik.host.runs.requests import Trigger, active_run, request_run
-from openlane_authentik.host.runs.views import Attempt, Run, get_run, list_runs
+from openlane_authentik.host.runs.views import Attempt, Run, error_before, get_run, list_runs
 
 __all__ = [
     "ACTIVE",
@@ -27,6 +27,7 @@ __all__ = [
     "claim",
     "close_run",
     "complete_run",
+    "error_before",
     "fail_run",
     "find_claimed",
     "get_run",

@@ -17,6 +17,7 @@ from openlane_authentik.host.database.tables import installation, run_attempt, s
 from openlane_authentik.host.errors import RunLostError
 
 ACTIVE: Final = ("PENDING", "RUNNING")
+SCHEDULE: Final = "schedule"
 _BRIEFLY_SECONDS: Final = 2
 Outcome = Literal["completed", "failed", "timed_out", "cancelled", "lost"]
 
@@ -33,6 +34,7 @@ class ClaimedRun:
         worker_id: Whose attempt.
         trigger: What asked for the run.
         started_at: When this attempt began.
+        version: Of the installation, as the attempt found it.
     """
 
     id: str
@@ -42,6 +44,7 @@ class ClaimedRun:
     worker_id: str
     trigger: str
     started_at: str
+    version: int
 
 
 def claim(engine: sa.Engine, run_id: str, attempt: int, worker_id: str, now: datetime) -> ClaimedRun | None:
@@ -51,15 +54,22 @@ def claim(engine: sa.Engine, run_id: str, attempt: int, worker_id: str, now: dat
         row = held.execute(
             sa.update(sync_run)
             .where(sync_run.c.id == run_id, sync_run.c.attempt == attempt, sync_run.c.status == "PENDING")
-            .values(status="RUNNING", worker_id=worker_id, started_at=started_at)
-            .returning(sync_run.c.installation_id, sync_run.c.number, sync_run.c.trigger)
+            .values(status="RUNNING", worker_id=worker_id, started_at=started_at, version=_version_now())
+            .returning(sync_run)
         ).one_or_none()
         if row is None:
             return None
         held.execute(
             sa.insert(run_attempt).values(run_id=run_id, attempt=attempt, worker_id=worker_id, started_at=started_at)
         )
-    return ClaimedRun(run_id, row.installation_id, row.number, attempt, worker_id, row.trigger, started_at)
+    return as_claimed(row)
+
+
+def as_claimed(row: sa.Row[Any]) -> ClaimedRun:
+    """Give an attempt that is under way, from its row."""
+    return ClaimedRun(
+        row.id, row.installation_id, row.number, row.attempt, row.worker_id, row.trigger, row.started_at, row.version
+    )
 
 
 def note_input(engine: sa.Engine, claimed: ClaimedRun, user_input: Mapping[str, Any]) -> None:
@@ -70,6 +80,11 @@ def note_input(engine: sa.Engine, claimed: ClaimedRun, user_input: Mapping[str, 
             .where(sync_run.c.id == claimed.id, sync_run.c.attempt == claimed.attempt)
             .values(user_input=dict(user_input))
         )
+
+
+def _version_now() -> sa.ScalarSelect[int]:
+    """Give the version of the installation of the run at hand."""
+    return sa.select(installation.c.version).where(installation.c.id == sync_run.c.installation_id).scalar_subquery()
 
 
 def renew_attempt(engine: sa.Engine, run_id: str, attempt: int) -> bool:
@@ -98,9 +113,7 @@ def find_claimed(held: sa.Connection, run_id: str, attempt: int, worker_id: str)
             sync_run.c.status == "RUNNING",
         )
     ).one_or_none()
-    if row is None:
-        return None
-    return ClaimedRun(run_id, row.installation_id, row.number, attempt, worker_id, row.trigger, row.started_at)
+    return None if row is None else as_claimed(row)
 
 
 def hold(held: sa.Connection, claimed: ClaimedRun) -> None:

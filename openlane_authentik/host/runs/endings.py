@@ -13,8 +13,10 @@ from openlane_authentik.host.database.tables import installation, run_attempt, s
 from openlane_authentik.host.errors import RunLostError
 from openlane_authentik.host.runs.claims import (
     ACTIVE,
+    SCHEDULE,
     ClaimedRun,
     Outcome,
+    as_claimed,
     end_attempt,
     hold,
     lock_installation,
@@ -26,6 +28,7 @@ from openlane_authentik.host.runs.schedule import (
     due_after_run,
     interval_after_failure,
     interval_after_run,
+    shorter,
 )
 from openlane_authentik.remedies import Surface, retold
 
@@ -55,27 +58,34 @@ def settle_installation(
 ) -> None:
     """Tell an installation that its run ended well.
 
-    It is connected, its failures are forgotten, and its next run is due by how much this one found. An installation
-    that was saved while the run was under way keeps what the save said: no checkpoint, and a run that is due at once.
+    It is connected, its failures are forgotten, and its next run is due by how much this one found. The checkpoint is
+    this run's, or none: one of older records is good for nothing beside these. An installation that was saved while the
+    run was under way has none, and keeps what the save said: a run that is due at once.
     """
     row = _installation(held, claimed.installation_id)
-    values: dict[str, Any] = {"failures_in_a_row": 0}
+    known = row.status != "DISABLED" and not _saved_since(row, claimed)
+    checkpoint = checkpoint if known else None
+    values: dict[str, Any] = {"failures_in_a_row": 0, "checkpoint": checkpoint}
+    values["checkpoint_number"] = claimed.number if checkpoint is not None else None
     if row.status != "DISABLED":
         values |= {"status": "CONNECTED", "reason": sa.null()}
-    if row.status != "DISABLED" and not _saved_since(row, claimed):
+    if known:
         interval = interval_after_run(row.interval_seconds, changes, bounds_of(incremental=checkpoint is not None))
+        if claimed.trigger != SCHEDULE:
+            interval = shorter(row.interval_seconds, interval)
         due = due_after_run(
             row.frequency_seconds, interval, started=datetime.fromisoformat(claimed.started_at), now=now
         )
-        values |= {"checkpoint": checkpoint, "interval_seconds": interval, "next_run_at": rfc3339(due)}
+        values |= {"interval_seconds": interval, "next_run_at": rfc3339(due)}
     _update_installation(held, claimed.installation_id, values)
 
 
 def fail_run(held: sa.Connection, claimed: ClaimedRun, error: IntegrationError, now: datetime) -> bool:
     """Close a run that failed, and tell its installation.
 
-    An error that time mends is tried again later and later. One that a person must mend marks the installation
-    ERRORED and stops its schedule, unless it was saved while the run was under way: the next run will tell.
+    An error that time mends is tried again later and later, where the schedule asked for the run: what a person asks
+    for moves no schedule away. One that a person must mend marks the installation ERRORED and stops its schedule,
+    unless it was saved while the run was under way: the next run will tell.
 
     Returns:
         Whether the installation became ERRORED by it, so that somebody is to be told.
@@ -150,9 +160,7 @@ def give_back(engine: sa.Engine, run_id: str, attempt: int, now: datetime, *, ou
             sa.select(sa.func.count()).where(run_attempt.c.run_id == run_id, run_attempt.c.outcome == "lost")
         )
         if outcome == "lost" and (lost or 0) >= MOST_LOST:
-            claimed = ClaimedRun(
-                run_id, installation_id, row.number, attempt, row.worker_id, row.trigger, row.started_at
-            )
+            claimed = as_claimed(row)
             error = RunLostError(f"{lost} workers were lost one after the other while they were on it")
             _close(held, run_id, {"status": "FAILED", "error": _told(error)}, now)
             _tell_failure(held, claimed, error, now)
@@ -175,16 +183,18 @@ def _tell_failure(held: sa.Connection, claimed: ClaimedRun, error: IntegrationEr
         stopped = {"status": "ERRORED", "reason": reason, "failures_in_a_row": failures, "next_run_at": None}
         _update_installation(held, claimed.installation_id, stopped)
         return bool(row.status != "ERRORED")
-    interval = interval_after_failure(row.interval_seconds, bounds_of(incremental=row.checkpoint is not None))
-    due = due_after_failure(row.frequency_seconds, interval, failures=failures, now=now)
-    later = {"failures_in_a_row": failures, "interval_seconds": interval, "next_run_at": rfc3339(due)}
+    later: dict[str, Any] = {"failures_in_a_row": failures}
+    if claimed.trigger == SCHEDULE or row.next_run_at is None:
+        interval = interval_after_failure(row.interval_seconds, bounds_of(incremental=row.checkpoint is not None))
+        due = due_after_failure(row.frequency_seconds, interval, failures=failures, now=now)
+        later |= {"interval_seconds": interval, "next_run_at": rfc3339(due)}
     _update_installation(held, claimed.installation_id, later)
     return False
 
 
 def _saved_since(row: sa.Row[Any], claimed: ClaimedRun) -> bool:
-    """Tell whether the installation was saved after the attempt began, which read it as it was before."""
-    return bool(row.updated_at > claimed.started_at)
+    """Whether the installation was saved after the attempt was claimed, which may have read it as it was before."""
+    return bool(row.version != claimed.version)
 
 
 def _told(error: IntegrationError) -> dict[str, str]:

@@ -10,11 +10,11 @@ from openlane_authentik.clock import rfc3339
 from openlane_authentik.host.database.connections import insert
 from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import ConflictError, UnknownRecordError
-from openlane_authentik.host.runs.claims import ACTIVE
+from openlane_authentik.host.runs.claims import ACTIVE, SCHEDULE
 
 Trigger = Literal["schedule", "manual", "save"]
 _STOPPED: Final = {
-    "ERRORED": "the installation has an error: correct what its reason says and save it, which runs it again",
+    "ERRORED": "the installation has an error: correct what its reason says, and check or save it, which runs it again",
     "DISABLED": "the installation is disconnected: save it with a credential, which connects and runs it again",
 }
 
@@ -40,7 +40,7 @@ def request_run(held: sa.Connection, installation_id: str, trigger: Trigger, now
     if status is None:
         raise UnknownRecordError("there is no such installation")
     if status in _STOPPED:
-        if trigger == "schedule":
+        if trigger == SCHEDULE:
             return None
         raise ConflictError(_STOPPED[status])
     run_id = secrets.token_hex(8)

@@ -5,8 +5,12 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import run_attempt, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
+from openlane_authentik.host.runs.claims import ClaimedRun
+
+_SHOWN: Final = sa.select(*(column for column in sync_run.c if column.name != "version"))
 
 
 class Attempt(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,7 +61,7 @@ def get_run(held: sa.Connection, run_id: str) -> Run:
     Raises:
         UnknownRecordError: There is no such run.
     """
-    row = held.execute(sa.select(sync_run).where(sync_run.c.id == run_id)).one_or_none()
+    row = held.execute(_SHOWN.where(sync_run.c.id == run_id)).one_or_none()
     if row is None:
         raise UnknownRecordError("there is no such run")
     attempts = held.execute(
@@ -91,7 +95,7 @@ def list_runs(
         before: Only those older than the run of this id, which is how one turns the page.
         limit: At most so many.
     """
-    asked = sa.select(sync_run).order_by(sync_run.c.requested_at.desc(), sync_run.c.number.desc(), sync_run.c.id)
+    asked = _SHOWN.order_by(sync_run.c.requested_at.desc(), sync_run.c.number.desc(), sync_run.c.id)
     if installation_id is not None:
         asked = asked.where(sync_run.c.installation_id == installation_id)
     if status is not None:
@@ -113,3 +117,13 @@ def list_runs(
             )
         )
     return [Run(**row._mapping) for row in held.execute(asked.limit(limit))]  # noqa: SLF001 - as above
+
+
+def error_before(engine: sa.Engine, claimed: ClaimedRun) -> str | None:
+    """Return the code of the error that the run before a claimed one ended with; None if it ended well."""
+    before = sa.select(sync_run.c.error).where(
+        sync_run.c.installation_id == claimed.installation_id, sync_run.c.number < claimed.number
+    )
+    with reading(engine) as held:
+        error = held.scalar(before.order_by(sync_run.c.number.desc()).limit(1))
+    return None if error is None else str(error["code"])
