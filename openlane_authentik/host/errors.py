@@ -15,6 +15,8 @@
         │   ├── UnknownProviderError         provider_unknown
         │   ├── UnknownRecordError           not_found
         │   ├── UnauthorisedError            unauthorised
+        │   ├── TooManyTriesError            too_many_tries
+        │   ├── MisdirectedError             host_unknown
         │   ├── CrossSiteError               cross_site
         │   ├── TooLargeError                request_too_large
         │   ├── ConflictError                conflict
@@ -151,6 +153,33 @@ class UnauthorisedError(RequestError):
         "Send the API token as 'Authorization: Bearer ...'. It is in the file api-token of the host's data folder, "
         "unless the host was started with another."
     )
+
+
+class TooManyTriesError(RequestError):
+    """The API token was given wrongly too often from this address.
+
+    Attributes:
+        seconds: After which another try is let through.
+    """
+
+    code = "too_many_tries"
+    status = 429
+    recovery = Recovery.RETRY
+    remedy = (
+        "Wait as long as the message says. From another address, and in a session that is open, all works meanwhile."
+    )
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class MisdirectedError(RequestError):
+    """The request was sent to a name that is not one of this host's."""
+
+    code = "host_unknown"
+    status = 421
+    remedy = told("{allow_host}.")
 
 
 class CrossSiteError(RequestError):
