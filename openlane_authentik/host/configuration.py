@@ -90,6 +90,11 @@ class HostSettings(BaseSettings):
         return self.data_dir / "host.key"
 
     @property
+    def engine_file(self) -> Path:
+        """Where the queue is kept with SQLite."""
+        return self.data_dir / "engine.sqlite"
+
+    @property
     def api_token_file(self) -> Path:
         """Where the API's token is when it is not given."""
         return self.data_dir / "api-token"

@@ -6,6 +6,12 @@
         ├── HostNotInstalledError        78  host_not_installed
         ├── DatabaseError
         │   ├── DatabaseUnreachableError 75  database_unreachable
+        │   ├── DiskFullError            75  disk_full
+        │   ├── DatabaseForbiddenError   78  database_forbidden
+        │   ├── DatabaseDamagedError     78  database_damaged
+        │   ├── DatabaseMissingError     78  database_missing
+        │   ├── DatabaseReplacedError    78  database_replaced
+        │   ├── ForeignDatabaseError     78  database_foreign
         │   └── SchemaError              78  database_schema
         ├── VaultError                   78  the key does not open what was sealed
         │   ├── KeyMissingError              key_missing
@@ -63,15 +69,63 @@ class DatabaseError(HostError):
     """The database cannot be used as it is."""
 
     code = "database_failed"
+    recovery = Recovery.RETRY
+    exit_code = 75
+    remedy = "Look at the disk and its folder; the system's log may tell more."
 
 
 class DatabaseUnreachableError(DatabaseError):
     """No connection to the database."""
 
     code = "database_unreachable"
-    recovery = Recovery.RETRY
-    exit_code = 75
     remedy = told("Check that the database runs, and {database_address}.")
+
+
+class DiskFullError(DatabaseError):
+    """A disk that the database writes to is full; what it could not write was not done at all."""
+
+    code = "disk_full"
+    remedy = "Free some space there; what failed is tried again by itself."
+
+
+class DatabaseForbiddenError(DatabaseError):
+    """This user may not write the database."""
+
+    code = "database_forbidden"
+    exit_code = 78
+    remedy = "Run the host as the user to whom the data folder and the database belong, or give them to this one."
+
+
+class DatabaseDamagedError(DatabaseError):
+    """What is stored cannot be read."""
+
+    code = "database_damaged"
+    exit_code = 78
+    remedy = told("{restore_database}.")
+
+
+class DatabaseMissingError(DatabaseError):
+    """The database is gone, and a new one is not begun beside what is left of it."""
+
+    code = "database_missing"
+    exit_code = 78
+    remedy = told("{restore_database}. {begin_anew}.")
+
+
+class DatabaseReplacedError(DatabaseError):
+    """The database's file is another one than at the start."""
+
+    code = "database_replaced"
+    exit_code = 78
+    remedy = told("{restart}.")
+
+
+class ForeignDatabaseError(DatabaseError):
+    """The database is another program's; nothing was changed."""
+
+    code = "database_foreign"
+    exit_code = 78
+    remedy = told("Check {database_address}, and give this host a database of its own.")
 
 
 class SchemaError(DatabaseError):

@@ -23,7 +23,7 @@ _REASONS: Final = {
     429: "The API token was given wrongly too often from this address; `Retry-After` tells when to try again.",
     500: "The host failed; its log says more.",
     502: "The provider did not answer as it should; try again.",
-    503: "The database does not answer, or is of another version.",
+    503: "The host cannot work now: `code` tells whether that is its database, its key, its folder or a disk.",
 }
 _SCHEME: Final = "apiToken"
 

@@ -103,9 +103,9 @@ def answer_problem(problem: Problem, status: int, headers: dict[str, str] | None
     return Response(msgspec.json.encode(Failure(problem)), status, headers, JSON)
 
 
-def answer_error(error: IntegrationError) -> Response:
-    """Answer with a known failure, as JSON; one that is the host's own is logged."""
-    status = status_of(error)
+def answer_error(error: IntegrationError, status: int | None = None) -> Response:
+    """Answer with a known failure, as JSON, by its own status if not another is given; the host's own is logged."""
+    status = status or status_of(error)
     if status >= _INTERNAL:
         _log.error("request_failed", code=error.code, status=status, seen=str(error))
     return answer_problem(problem_of(error), status, headers_of(error))
