@@ -22,6 +22,7 @@
         │   ├── UnknownRecordError           not_found
         │   ├── UnauthorisedError            unauthorised
         │   ├── TooManyTriesError            too_many_tries
+        │   ├── TooManyExportsError          too_many_exports
         │   ├── MisdirectedError             host_unknown
         │   ├── CrossSiteError               cross_site
         │   ├── TooLargeError                request_too_large
@@ -226,6 +227,15 @@ class TooManyTriesError(RequestError):
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class TooManyExportsError(RequestError):
+    """As many exports are being read as the host has database connections to spare."""
+
+    code = "too_many_exports"
+    status = 429
+    recovery = Recovery.RETRY
+    remedy = "Try again when another export has been read to its end."
 
 
 class MisdirectedError(RequestError):

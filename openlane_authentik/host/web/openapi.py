@@ -20,7 +20,7 @@ _REASONS: Final = {
     413: "The body is too large.",
     422: "The request is not of this shape, or cannot be done as asked; `report` tells of a failed health check.",
     421: "The request's Host header is no name of this host.",
-    429: "The API token was given wrongly too often from this address; `Retry-After` tells when to try again.",
+    429: "Too many wrong API tokens came from this address (then with `Retry-After`), or exports are being read.",
     500: "The host failed; its log says more.",
     502: "The provider did not answer as it should; try again.",
     503: "The host cannot work now: `code` tells whether that is its database, its key, its folder or a disk.",
