@@ -6,7 +6,9 @@ and leaves it to the host where they go. The command line sets all of logging up
 
 import logging
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 import structlog
@@ -14,6 +16,12 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 REDACTED: Final = "[redacted]"
 _NAME: Final = "openlane_authentik"
+_MINUTE: Final = 60.0
+# Lines of one kind in a minute.
+_MOST_ALIKE: Final = 20
+# Beyond that the kind that was not seen for the longest time is forgotten.
+_MOST_KINDS: Final = 1_000
+_TELLS_APART: Final = ("code", "installation_id")
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -47,6 +55,50 @@ class Redactor:
         return {key: _clean(value, secrets) for key, value in event.items()}
 
 
+class Thinner(logging.Filter):
+    """Lets through the first warnings of a kind in each minute, so that whoever causes them cannot fill the disk.
+
+    Lines are of a kind that have logger, level and event in common, with ``code`` and installation. The last one that
+    is let through has ``thinned=True``, and the next one a minute later tells in ``left_out`` how many were not.
+
+    Args:
+        now: Gives seconds that only go up.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._alone = threading.Lock()
+        # By kind since when it is counted, and how many there were.
+        self._seen: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        """Return how many kinds are counted."""
+        return len(self._seen)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to write a line; the shape is that of the standard library."""
+        if record.levelno < logging.WARNING:
+            return True
+        kind = (record.name, record.levelno, str(record.msg), *(getattr(record, name, None) for name in _TELLS_APART))
+        with self._alone:
+            return self._is_written(record, kind)
+
+    def _is_written(self, record: logging.LogRecord, kind: tuple[object, ...]) -> bool:
+        now = self._now()
+        since, count = self._seen.pop(kind, (now, 0))
+        if now - since >= _MINUTE:
+            if count > _MOST_ALIKE:
+                record.left_out = count - _MOST_ALIKE
+            since, count = now, 0
+        self._seen[kind] = (since, count + 1)
+        if len(self._seen) > _MOST_KINDS:
+            del self._seen[next(iter(self._seen))]
+        if count + 1 == _MOST_ALIKE:
+            record.thinned = True
+        return count < _MOST_ALIKE
+
+
 def _clean(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
@@ -78,6 +130,7 @@ def configure_logging(*, secrets: Collection[str], as_json: bool, level: int, st
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     )
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(Thinner())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

@@ -32,6 +32,10 @@ _GIVE_BOTH: Final = "Pass --base-url and --token-file, or set AUTHENTIK_BASE_URL
 _SET_PROXY: Final = "Set the variable that the message names"
 _RESTORE_KEY: Final = "Restore the key file that belongs to this database, or set OPENLANE_HOST_KEY to its content"
 _MIGRATE: Final = "Back the database up and run `openlane-authentik host migrate`"
+_ALLOW_HOST: Final = "Name in OPENLANE_HOST_ALLOWED_HOSTS by what name the host is asked, or ask for its address"
+_RESTORE_DATABASE: Final = "Stop the host and restore the database from its backup, together with its key"
+_BEGIN_ANEW: Final = "To begin an empty directory on purpose, move host.key and engine.sqlite out of the data folder"
+_RESTART: Final = "Put the right file in its place and start the host again"
 _DATABASE_ADDRESS: Final = "the address in OPENLANE_HOST_DATABASE_URL"
 
 
@@ -73,6 +77,12 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
         Surface.HOST: "Raise the 'Time limit' of the schedule and the 'Timeout' of the sync's options",
         Surface.HOST_COMMAND: "Raise the installation's time limit with `host connect --timeout`",
     },
+    "allow_host": _of_the_host(_ALLOW_HOST, "Let whoever runs this host allow the name, or ask for its address"),
+    "restore_database": _of_the_host(
+        _RESTORE_DATABASE, "Let whoever runs this host restore the database from its backup, together with its key"
+    ),
+    "begin_anew": _of_the_host(_BEGIN_ANEW, "Nothing is begun anew by itself"),
+    "restart": _of_the_host(_RESTART, "Let whoever runs this host put the right file in its place and start it again"),
     "database_address": _of_the_host(_DATABASE_ADDRESS, "the database address that this host was started with"),
     "migrate": _of_the_host(_MIGRATE, "Let whoever runs this host back the database up and migrate it"),
     "restore_key": _of_the_host(

@@ -27,6 +27,10 @@ class HostSettings(BaseSettings):
         key: Fernet keys, the newest first, separated by commas; without it the key is in a file of ``data_dir``.
         listen_host, listen_port: Where the API answers.
         api_token: The API's bearer token; without it one is made at the first start.
+        allowed_hosts: Names by which the host is asked beside ``localhost``, ``listen_host`` and any address in
+            numbers, separated by commas.
+        trusted_proxies: Addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed,
+            separated by commas.
         webhook_url: Is told when an installation needs a person.
         retention_days: How long details of runs are kept; the change log is kept for ever.
         runs_at_once: Runs that one worker works on side by side.
@@ -44,6 +48,8 @@ class HostSettings(BaseSettings):
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8790, ge=0, le=65535)
     api_token: SecretStr | None = None
+    allowed_hosts: str = ""
+    trusted_proxies: str = ""
     webhook_url: SecretStr | None = None
     retention_days: int = Field(default=90, ge=1)
     runs_at_once: int = Field(default=4, ge=1, le=64)
@@ -82,6 +88,11 @@ class HostSettings(BaseSettings):
     def key_file(self) -> Path:
         """Where the key is when it is not given."""
         return self.data_dir / "host.key"
+
+    @property
+    def engine_file(self) -> Path:
+        """Where the queue is kept with SQLite."""
+        return self.data_dir / "engine.sqlite"
 
     @property
     def api_token_file(self) -> Path:

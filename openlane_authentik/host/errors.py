@@ -6,6 +6,12 @@
         ├── HostNotInstalledError        78  host_not_installed
         ├── DatabaseError
         │   ├── DatabaseUnreachableError 75  database_unreachable
+        │   ├── DiskFullError            75  disk_full
+        │   ├── DatabaseForbiddenError   78  database_forbidden
+        │   ├── DatabaseDamagedError     78  database_damaged
+        │   ├── DatabaseMissingError     78  database_missing
+        │   ├── DatabaseReplacedError    78  database_replaced
+        │   ├── ForeignDatabaseError     78  database_foreign
         │   └── SchemaError              78  database_schema
         ├── VaultError                   78  the key does not open what was sealed
         │   ├── KeyMissingError              key_missing
@@ -15,6 +21,9 @@
         │   ├── UnknownProviderError         provider_unknown
         │   ├── UnknownRecordError           not_found
         │   ├── UnauthorisedError            unauthorised
+        │   ├── TooManyTriesError            too_many_tries
+        │   ├── TooManyExportsError          too_many_exports
+        │   ├── MisdirectedError             host_unknown
         │   ├── CrossSiteError               cross_site
         │   ├── TooLargeError                request_too_large
         │   ├── ConflictError                conflict
@@ -62,15 +71,63 @@ class DatabaseError(HostError):
     """The database cannot be used as it is."""
 
     code = "database_failed"
+    recovery = Recovery.RETRY
+    exit_code = 75
+    remedy = "Look at the disk and its folder; the system's log may tell more."
 
 
 class DatabaseUnreachableError(DatabaseError):
     """No connection to the database."""
 
     code = "database_unreachable"
-    recovery = Recovery.RETRY
-    exit_code = 75
     remedy = told("Check that the database runs, and {database_address}.")
+
+
+class DiskFullError(DatabaseError):
+    """A disk that the database writes to is full; what it could not write was not done at all."""
+
+    code = "disk_full"
+    remedy = "Free some space there; what failed is tried again by itself."
+
+
+class DatabaseForbiddenError(DatabaseError):
+    """This user may not write the database."""
+
+    code = "database_forbidden"
+    exit_code = 78
+    remedy = "Run the host as the user to whom the data folder and the database belong, or give them to this one."
+
+
+class DatabaseDamagedError(DatabaseError):
+    """What is stored cannot be read."""
+
+    code = "database_damaged"
+    exit_code = 78
+    remedy = told("{restore_database}.")
+
+
+class DatabaseMissingError(DatabaseError):
+    """The database is gone, and a new one is not begun beside what is left of it."""
+
+    code = "database_missing"
+    exit_code = 78
+    remedy = told("{restore_database}. {begin_anew}.")
+
+
+class DatabaseReplacedError(DatabaseError):
+    """The database's file is another one than at the start."""
+
+    code = "database_replaced"
+    exit_code = 78
+    remedy = told("{restart}.")
+
+
+class ForeignDatabaseError(DatabaseError):
+    """The database is another program's; nothing was changed."""
+
+    code = "database_foreign"
+    exit_code = 78
+    remedy = told("Check {database_address}, and give this host a database of its own.")
 
 
 class SchemaError(DatabaseError):
@@ -152,6 +209,42 @@ class UnauthorisedError(RequestError):
         "Send the API token as 'Authorization: Bearer ...'. It is in the file api-token of the host's data folder, "
         "unless the host was started with another."
     )
+
+
+class TooManyTriesError(RequestError):
+    """The API token was given wrongly too often from this address.
+
+    Attributes:
+        seconds: After which another try is let through.
+    """
+
+    code = "too_many_tries"
+    status = 429
+    recovery = Recovery.RETRY
+    remedy = (
+        "Wait as long as the message says. From another address, and in a session that is open, all works meanwhile."
+    )
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class TooManyExportsError(RequestError):
+    """As many exports are being read as the host has database connections to spare."""
+
+    code = "too_many_exports"
+    status = 429
+    recovery = Recovery.RETRY
+    remedy = "Try again when another export has been read to its end."
+
+
+class MisdirectedError(RequestError):
+    """The request was sent to a name that is not one of this host's."""
+
+    code = "host_unknown"
+    status = 421
+    remedy = told("{allow_host}.")
 
 
 class CrossSiteError(RequestError):

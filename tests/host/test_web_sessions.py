@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from openlane_authentik.host.configuration import HostSettings
+from openlane_authentik.host.database.tables import ended_session
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation
 from openlane_authentik.host.web.pages import PAGES
 from openlane_authentik.host.web.sessions import COOKIE
 from openlane_authentik.testing import Server
+from tests.host.running import look_up
 from tests.host.support import connect_demo
 from tests.host.web_support import API_TOKEN, Web, filled, form_token, run_now, serving
 from tests.support import SimulatedClock
@@ -78,8 +82,36 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(web: Web) -> None:
     attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=lax", "path=/"} <= attributes
     assert API_TOKEN not in answer.headers["set-cookie"]
-    behind_proxy = httpx.post(f"{web.url}/login", data={"token": API_TOKEN}, headers={"X-Forwarded-Proto": "https"})
-    assert "secure" in behind_proxy.headers["set-cookie"].lower()
+
+
+def test_only_a_trusted_proxy_is_believed(host: Host, settings: HostSettings) -> None:
+    """Behind one that serves over TLS the cookie is for TLS only; what others write into such headers is nothing."""
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+    for proxies, is_secure in (("", False), ("127.0.0.0/8", True)):
+        trusting = replace(host, settings=settings.model_copy(update={"trusted_proxies": proxies}))
+        with serving(trusting) as web:
+            answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN}, headers=forwarded)
+        assert ("secure" in answer.headers["set-cookie"].lower()) is is_secure
+
+
+def test_signing_out_ends_the_session(web: Web, host: Host) -> None:
+    """A copy of the cookie opens nothing any more, on another process either, and other sessions go on."""
+    with web.browser() as browser, web.browser() as other:
+        copied = browser.cookies[COOKIE]
+        browser.post("/logout", data={"form_token": form_token(browser.get("/").text)})
+        with serving(host) as again:
+            for url in (web.url, again.url):
+                assert httpx.get(url, cookies={COOKIE: copied}).headers["location"] == "/login"
+        assert other.get("/", follow_redirects=False).status_code == 200
+
+
+def test_ended_sessions_are_forgotten(web: Web, host: Host, clock: SimulatedClock) -> None:
+    """When they would have ended by themselves; a later sign-out takes them away."""
+    for _ in range(2):
+        with web.browser() as browser:
+            browser.post("/logout", data={"form_token": form_token(browser.get("/").text)})
+        clock.elapsed += 12 * 3600 + 1
+    assert len(look_up(host.database, ended_session)) == 1
 
 
 @pytest.mark.parametrize("headers", _FOREIGN)

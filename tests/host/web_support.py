@@ -50,7 +50,7 @@ class Web:
 def serving(host: Host) -> Iterator[Web]:
     """Serve a host from a thread of its own until the block ends."""
     wakes: list[None] = []
-    server = make_server(create_app(host, api_token=API_TOKEN, wake=lambda: wakes.append(None)))
+    server = make_server(create_app(host, api_token=API_TOKEN, wake=lambda: wakes.append(None)), host.settings)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="host-web", daemon=True)
         thread.start()

@@ -36,7 +36,7 @@ def serve_host(*, with_worker: bool) -> None:
             address = f"http://[{where}]:{port}/" if ":" in where else f"http://{where}:{port}/"
             token_place = str(file) if host.settings.api_token is None else "OPENLANE_HOST_API_TOKEN"
             app = create_app(host, api_token=token, wake=engine.wake if engine is not None else None)
-            server = make_server(app)
+            server = make_server(app, host.settings)
 
             def serve() -> None:
                 _tell(address, token_place, token if is_new else None)

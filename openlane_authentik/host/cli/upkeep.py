@@ -5,6 +5,7 @@ from openlane_authentik.host.cli.tables import say
 from openlane_authentik.host.configuration import load_settings
 from openlane_authentik.host.database.connections import open_database
 from openlane_authentik.host.database.migrate import migrate, revision
+from openlane_authentik.host.host import check_not_lost, make_folder
 from openlane_authentik.host.installations.rotation import rotate
 from openlane_authentik.host.vault.keys import KeyFile
 from openlane_authentik.terminal import open_console
@@ -35,9 +36,10 @@ def migrate_database() -> None:
     """
     settings = load_settings()
     configure_log(known_secrets(settings), service=False)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(settings)
     engine = open_database(settings.database_address)
     try:
+        check_not_lost(settings, engine)
         before = revision(engine)
         migrate(engine)
         after = revision(engine)

@@ -16,7 +16,7 @@ from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import say, tell_run, tell_trouble
 from openlane_authentik.host.cli.words import print_told
 from openlane_authentik.host.database.connections import SQLITE, reading, transaction
-from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError, RunInterruptedError
+from openlane_authentik.host.errors import DatabaseError, HostBusyError, RunInterruptedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.runs import Run
@@ -168,7 +168,7 @@ def _signs_of_life(host: Host, worker_id: str, attempts: Attempts) -> Iterator[N
     def keep_beating() -> None:
         while not ended.wait(BEAT_SECONDS):
             # The next beat may reach the database again; if none does, the run is another's, and nothing is lost.
-            with suppress(DatabaseUnreachableError):
+            with suppress(DatabaseError):
                 attempts.look()
                 beat(host.database, worker_id, host.clock)
 
@@ -180,5 +180,5 @@ def _signs_of_life(host: Host, worker_id: str, attempts: Attempts) -> Iterator[N
     finally:
         ended.set()
         thread.join()
-        with suppress(DatabaseUnreachableError):
+        with suppress(DatabaseError):
             sign_off(host.database, worker_id)

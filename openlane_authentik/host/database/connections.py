@@ -1,19 +1,25 @@
 """The database: SQLite in a file, or PostgreSQL by its address; the same statements run on both."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from openlane_authentik.host.errors import DatabaseUnreachableError, HostSettingError
+from openlane_authentik.host.database.failures import failure_of
+from openlane_authentik.host.database.files import DatabaseFile
+from openlane_authentik.host.errors import HostSettingError
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 # How long a writer waits for another's transaction; the longest is a run that is taken over.
 _BUSY_SECONDS: Final = 60
+_FILE: Final = "openlane_file"
 # A process that froze while it held locks must not keep others waiting for ever.
 _FROZEN_MILLISECONDS: Final = 15_000
 
@@ -36,9 +42,11 @@ def open_database(url: str) -> sa.Engine:
         raise HostSettingError("the database URL is not an address") from None
     match parsed.get_backend_name():
         case "sqlite":
-            connect_args = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-            engine = sa.create_engine(parsed, connect_args=connect_args, hide_parameters=True)
-            sa.event.listen(engine, "connect", _prepare_sqlite)
+            if not parsed.database:
+                raise HostSettingError("the database URL names no file")
+            file = DatabaseFile(Path(parsed.database))
+            engine = sa.create_engine(parsed, creator=lambda: _connect_sqlite(file), hide_parameters=True)
+            sa.event.listen(engine, "connect", lambda raw, record: _prepare_sqlite(raw, record, file))
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine
         case "postgresql":
@@ -68,14 +76,18 @@ def connection(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises:
         DatabaseUnreachableError: No connection, or it broke.
+        DatabaseError: See ``failure_of`` and ``DatabaseFile``.
     """
     try:
         with engine.connect() as held:
+            if (file := held.info.get(_FILE)) is not None:
+                file.check()
             yield held
     except DBAPIError as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise DatabaseUnreachableError(f"the database does not answer: {type(error.orig).__name__}") from error
-        raise
+        failure = failure_of(error, engine.url)
+        if failure is None:
+            raise
+        raise failure from error
 
 
 @contextmanager
@@ -97,7 +109,15 @@ def insert(held: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.
     return postgresql.insert(table) if held.dialect.name == POSTGRESQL else sqlite.insert(table)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _connect_sqlite(file: DatabaseFile) -> sqlite3.Connection:
+    file.open()
+    # By this mode SQLite makes no file: one that was deleted since is missed.
+    address = f"file:{quote(str(file.path))}?mode=rw"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
+
+
+def _prepare_sqlite(connection: Any, record: Any, file: DatabaseFile) -> None:
+    record.info[_FILE] = file
     # The driver's own transactions begin too late and commit too early: see the "begin" event.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=FILE", "cache_size=-32000"):

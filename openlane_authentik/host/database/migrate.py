@@ -9,8 +9,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from openlane_authentik.host.database.connections import connection, transaction
-from openlane_authentik.host.errors import SchemaError
+from openlane_authentik.host.database.connections import SQLITE, connection, transaction
+from openlane_authentik.host.database.tables import metadata
+from openlane_authentik.host.errors import ForeignDatabaseError, SchemaError
 
 _STEPS: Final = Path(__file__).parent / "migrations"
 
@@ -20,10 +21,14 @@ def migrate(engine: sa.Engine) -> None:
 
     Raises:
         SchemaError: The tables are of a newer version of this package.
+        ForeignDatabaseError: They are another program's.
         DatabaseUnreachableError: See ``transaction``.
     """
-    if revision(engine) not in {None, *_known()}:
+    found = revision(engine)
+    if found not in {None, *_known()}:
         raise SchemaError("the database was made by a newer version of this package")
+    if found is None and _holds_others(engine):
+        raise ForeignDatabaseError("the database holds tables that this host did not make")
     with transaction(engine) as held:
         config = Config()
         config.set_main_option("script_location", str(_STEPS))
@@ -47,6 +52,13 @@ def check_revision(engine: sa.Engine) -> None:
     found, wanted = revision(engine), _known()[0]
     if found != wanted:
         raise SchemaError(f"the database is at step {found or 'none'}, this version needs {wanted}")
+
+
+def _holds_others(engine: sa.Engine) -> bool:
+    with connection(engine) as held:
+        there = set(sa.inspect(held).get_table_names())
+    # A file is one program's; a server's database may be shared by others, whose tables have other names.
+    return bool(there if engine.dialect.name == SQLITE else there & set(metadata.tables))
 
 
 def _known() -> list[str]:

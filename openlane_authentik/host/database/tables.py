@@ -279,3 +279,11 @@ host_fact: Final = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+
+# Sessions of browsers that somebody signed out of before their time.
+ended_session: Final = sa.Table(
+    "ended_session",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    _moment("forget_at", nullable=False),
+)

@@ -13,7 +13,7 @@ import structlog
 from openlane_authentik.errors import DeadlineError, IntegrationError
 from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.database.tables import installation, sync_run
-from openlane_authentik.host.errors import CollectionFailedError, DatabaseUnreachableError, RunLostError
+from openlane_authentik.host.errors import CollectionFailedError, DatabaseError, DatabaseUnreachableError, RunLostError
 from openlane_authentik.host.runs import fail_run, find_claimed, give_back
 from openlane_authentik.host.scheduling.workers import Attempted, attempts_of, taken_away
 from openlane_authentik.log import get_logger
@@ -56,7 +56,7 @@ class Attempts:
         """
         try:
             plan = await asyncio.to_thread(self._plan, run_id)
-        except DatabaseUnreachableError:
+        except DatabaseError:
             return "unreachable"
         if plan is None:
             return "gone"
@@ -101,7 +101,7 @@ class Attempts:
         What cannot be given back now is so when another worker, or the next start, finds that this one is gone.
         """
         for attempt in self.current():
-            with suppress(DatabaseUnreachableError):
+            with suppress(DatabaseError):
                 give_back(self._host.database, *attempt, self._host.clock.now(), outcome="cancelled")
             self.stop(attempt)
 
@@ -143,7 +143,7 @@ class Attempts:
             return await asyncio.to_thread(self._write_failure, run_id, attempt, error)
         except RunLostError:
             return "lost"
-        except DatabaseUnreachableError:
+        except DatabaseError:
             return "unreachable"  # it is under way by the ledger, and nobody works on it: see ``look``
 
     def _write_failure(self, run_id: str, attempt: int, error: IntegrationError) -> str:

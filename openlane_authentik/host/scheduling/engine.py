@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from openlane_authentik.host.database.connections import SQLITE
-from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError
+from openlane_authentik.host.errors import DatabaseError, HostBusyError
 from openlane_authentik.host.retention import forget_run_details
 from openlane_authentik.host.scheduling.attempts import Attempts, Execute
 from openlane_authentik.host.scheduling.queue import RunQueue, check_sqlite
@@ -102,7 +102,7 @@ class Engine:
         self._held.close()
         try:
             sign_off(self._host.database, self.worker_id)
-        except DatabaseUnreachableError:
+        except DatabaseError:
             _log.warning("worker not signed off", worker_id=self.worker_id)
         _log.info("worker stopped", worker_id=self.worker_id)
 

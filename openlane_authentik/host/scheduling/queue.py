@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from openlane_authentik.host.database.connections import POSTGRESQL, SQLITE
+from openlane_authentik.host.database.files import DatabaseFile
 from openlane_authentik.host.errors import HostSettingError
 from openlane_authentik.host.runs import renew_attempt
 from openlane_authentik.host.scheduling.tick import Waiting
@@ -144,8 +145,8 @@ class RunQueue:
         database = self._host.database
         if database.dialect.name == POSTGRESQL:
             return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        path = self._host.settings.data_dir / "engine.sqlite"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._host.settings.engine_file
+        DatabaseFile(path).open()
         with closing(sqlite3.connect(path)) as file:
             file.execute("PRAGMA journal_mode=WAL")  # kept in the file
         return sa.URL.create("sqlite", database=str(path)).render_as_string()

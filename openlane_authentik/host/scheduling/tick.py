@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.database.tables import installation, sync_run
-from openlane_authentik.host.errors import DatabaseUnreachableError
+from openlane_authentik.host.errors import DatabaseError
 from openlane_authentik.host.runs import ACTIVE, request_run, wait_briefly
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def tick(host: "Host", enqueue: Callable[[Sequence[Waiting]], None], now: dateti
         DatabaseUnreachableError: See ``reading``.
     """
     for installation_id in _due(host.database, now):
-        with suppress(DatabaseUnreachableError), transaction(host.database) as held:
+        with suppress(DatabaseError), transaction(host.database) as held:
             wait_briefly(held)  # whoever holds it must not keep the others from their runs
             request_run(held, installation_id, "schedule", now)
     waiting = _waiting(host.database)

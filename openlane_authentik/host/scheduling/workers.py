@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.host.database.connections import POSTGRESQL, SQLITE, insert, reading, transaction
 from openlane_authentik.host.database.tables import run_attempt, sync_run, worker
-from openlane_authentik.host.errors import DatabaseUnreachableError, HostBusyError
+from openlane_authentik.host.errors import DatabaseError, HostBusyError
 from openlane_authentik.host.runs import give_back
 from openlane_authentik.log import get_logger
 
@@ -174,6 +174,6 @@ def _give_back(attempts: list[Attempted], host: "Host", now: datetime) -> list[A
             if give_back(host.database, run_id, attempt, now):
                 lost.append((run_id, attempt))
                 _log.warning("run lost", run_id=run_id, attempt=attempt)
-        except DatabaseUnreachableError:
+        except DatabaseError:
             _log.warning("run cannot be given back yet", run_id=run_id, attempt=attempt)
     return lost

@@ -75,6 +75,15 @@ class Vault:
         """
         return self.seal(installation_id, self.unseal(installation_id, sealed))
 
+    def check(self, held: sa.Connection) -> None:
+        """See that the keys are the right ones, now.
+
+        Raises:
+            VaultError: See ``unseal``.
+            HostSettingError: They cannot be read.
+        """
+        self.unseal(PROOF, held.scalar(_PROOF) or "")
+
     def hold(self, held: sa.Connection, *, alone: bool = False) -> None:
         """Keep the keys from being changed until the transaction ends, and see that they are the right ones.
 

@@ -2,6 +2,5 @@
 
 from openlane_authentik.host.web.app import create_app
 from openlane_authentik.host.web.auth import load_api_token
-from openlane_authentik.host.web.server import serve
 
-__all__ = ["create_app", "load_api_token", "serve"]
+__all__ = ["create_app", "load_api_token"]

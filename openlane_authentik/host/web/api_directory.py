@@ -1,5 +1,6 @@
 """The API's reads of the directory: records now or as of a run, the change log, and the export."""
 
+import threading
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host import runs
 from openlane_authentik.host.database.connections import reading
+from openlane_authentik.host.errors import TooManyExportsError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import get_installation
 from openlane_authentik.host.store.as_of import run_as_of
@@ -17,9 +19,12 @@ from openlane_authentik.host.store.export import ExportFormat, export
 from openlane_authentik.host.store.history import check_run_number
 from openlane_authentik.host.store.lists import Page, list_changes, list_records
 from openlane_authentik.host.web import shapes
+from openlane_authentik.host.web.problems import answer_error
 from openlane_authentik.host.web.routes import Answer, Call, Operation
 
 MEDIA_TYPES: Final = {ExportFormat.CSV: "text/csv; charset=utf-8", ExportFormat.NDJSON: "application/x-ndjson"}
+# Each holds a connection of the database for as long as its client takes to read, and others need some, too.
+_AT_ONCE: Final = threading.BoundedSemaphore(4)
 _OF_INSTALLATION: Final = "/v1/integrations/{installationId}"
 
 
@@ -35,11 +40,18 @@ class Download(StreamingResponse):
         self._chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, unless too many others are being sent."""
+        if not _AT_ONCE.acquire(blocking=False):
+            self._chunks.close()
+            await answer_error(TooManyExportsError("too many exports are being read at the moment"))(
+                scope, receive, send
+            )
+            return
         try:
             await super().__call__(scope, receive, send)
         finally:
             self._chunks.close()
+            _AT_ONCE.release()
 
 
 def download(host: Host, installation_id: str, query: shapes.ExportQuery) -> Response:

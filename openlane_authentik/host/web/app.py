@@ -16,6 +16,7 @@ from openlane_authentik.host.host import Host
 from openlane_authentik.host.web import api, api_directory, health, metrics
 from openlane_authentik.host.web.auth import Bearer
 from openlane_authentik.host.web.headers import SafeHeaders
+from openlane_authentik.host.web.hosts import KnownHosts, allowed_hosts
 from openlane_authentik.host.web.openapi import document
 from openlane_authentik.host.web.pages import PAGES
 from openlane_authentik.host.web.problems import LastResort, answer_problem, problem_of_http
@@ -61,7 +62,7 @@ def create_app(host: Host, *, api_token: str, wake: Callable[[], None] | None = 
     """
     bearer = Bearer(api_token)
     woken = wake or _asleep
-    site = Site(host, bearer, Sessions(api_token, host.clock), Renderer(host.clock), woken)
+    site = Site(host, bearer, Sessions(api_token, host), Renderer(host.clock), woken)
 
     async def nothing_there(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
@@ -75,7 +76,11 @@ def create_app(host: Host, *, api_token: str, wake: Callable[[], None] | None = 
             *(page_route(page, site) for page in PAGES),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        middleware=[Middleware(SafeHeaders), Middleware(LastResort)],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(LastResort),
+            Middleware(KnownHosts, names=allowed_hosts(host.settings)),
+        ],
         exception_handlers={HTTPException: nothing_there},
     )
 

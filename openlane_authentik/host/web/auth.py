@@ -1,5 +1,6 @@
 """Who may ask: whoever has the API token."""
 
+import math
 import os
 import re
 import secrets
@@ -8,12 +9,15 @@ from typing import Final
 
 from starlette.requests import Request
 
-from openlane_authentik.host.errors import HostSettingError, UnauthorisedError
+from openlane_authentik.host.errors import HostSettingError, TooManyTriesError, UnauthorisedError
 from openlane_authentik.host.host import Host
+from openlane_authentik.host.web.throttle import Throttle
+from openlane_authentik.log import get_logger
 
 # Sessions are signed with it: a short one could be guessed from a cookie.
 _SHORTEST: Final = 16
 _TOKEN: Final = re.compile(r"[!-~]+")
+_log = get_logger()
 
 
 class Bearer:
@@ -21,23 +25,39 @@ class Bearer:
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
+        self._throttle = Throttle()
 
-    def matches(self, given: str) -> bool:
-        """Tell whether this is the token, in a time that tells nothing of how much of it is right."""
-        return secrets.compare_digest(given.encode(errors="surrogateescape"), self._token)
+    def admit(self, request: Request, given: str) -> None:
+        """Let in who gives the token, in a time that tells nothing of how much of it is right.
+
+        Raises:
+            TooManyTriesError: Wrong ones came from there too often; this one was not even looked at.
+            UnauthorisedError: It is another one.
+        """
+        address = request.client.host if request.client is not None else "unknown"
+        seconds = math.ceil(self._throttle.seconds_left(address))
+        if seconds:
+            _log.warning("login refused", address=address, seconds_left=seconds)
+            raise TooManyTriesError(f"too many wrong API tokens came from there; try again in {seconds} s", seconds)
+        if not secrets.compare_digest(given.encode(errors="surrogateescape"), self._token):
+            self._throttle.count(address)
+            _log.warning("login failed", address=address)
+            raise UnauthorisedError("the request does not carry the API token of this host")
 
     def check(self, request: Request) -> None:
         """Let a request in.
 
         Raises:
+            TooManyTriesError: See ``admit``.
             UnauthorisedError: It has no token, or not this one.
         """
         headers = request.headers.getlist("authorization")
         if len(headers) != 1:
             raise UnauthorisedError("the request carries no API token")
         scheme, _, given = headers[0].partition(" ")
-        if scheme.lower() != "bearer" or not self.matches(given.strip()):
-            raise UnauthorisedError("the request does not carry the API token of this host")
+        if scheme.lower() != "bearer":
+            raise UnauthorisedError("the request carries no API token")
+        self.admit(request, given.strip())
 
 
 def load_api_token(host: Host) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from openlane_authentik.host.web.hosts import ASKED_BY_ANY_NAME
 from openlane_authentik.host.web.problems import JSON, Failure
 from openlane_authentik.host.web.routes import Answer, Operation
 
@@ -18,9 +19,11 @@ _REASONS: Final = {
     409: "It contradicts what is stored, or how it stands now.",
     413: "The body is too large.",
     422: "The request is not of this shape, or cannot be done as asked; `report` tells of a failed health check.",
+    421: "The request's Host header is no name of this host.",
+    429: "Too many wrong API tokens came from this address (then with `Retry-After`), or exports are being read.",
     500: "The host failed; its log says more.",
     502: "The provider did not answer as it should; try again.",
-    503: "The database does not answer, or is of another version.",
+    503: "The host cannot work now: `code` tells whether that is its database, its key, its folder or a disk.",
 }
 _SCHEME: Final = "apiToken"
 
@@ -65,7 +68,8 @@ def _operation(operation: Operation, told: dict[Any, Any], components: dict[str,
     ]
     in_query = [] if operation.query is None else list(_parameters(components[operation.query.__name__]))
     statuses = {*operation.errors, 500, 503}
-    statuses |= set() if operation.open else {401}
+    statuses |= set() if operation.open else {401, 429}
+    statuses |= set() if operation.path in ASKED_BY_ANY_NAME else {421}
     statuses |= {404} if in_path else set()
     statuses |= {422} if in_path or in_query or operation.body is not None else set()
     statuses |= {413} if operation.body is not None else set()

@@ -17,6 +17,8 @@ from openlane_authentik.host.errors import (
     HostError,
     InvalidRequestError,
     RequestError,
+    TooManyTriesError,
+    UnauthorisedError,
     UnhealthyError,
 )
 from openlane_authentik.log import get_logger
@@ -86,18 +88,27 @@ def status_of(error: IntegrationError) -> int:
     return 502 if error.recovery is Recovery.RETRY else 422
 
 
-def answer_problem(problem: Problem, status: int) -> Response:
+def headers_of(error: Exception) -> dict[str, str]:
+    """Give what an answer tells in its headers, too."""
+    match error:
+        case UnauthorisedError():
+            return {"WWW-Authenticate": "Bearer"}
+        case TooManyTriesError():
+            return {"Retry-After": str(error.seconds)}
+    return {}
+
+
+def answer_problem(problem: Problem, status: int, headers: dict[str, str] | None = None) -> Response:
     """Answer with a failure, as JSON."""
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP's own number
     return Response(msgspec.json.encode(Failure(problem)), status, headers, JSON)
 
 
-def answer_error(error: IntegrationError) -> Response:
-    """Answer with a known failure, as JSON; one that is the host's own is logged."""
-    status = status_of(error)
+def answer_error(error: IntegrationError, status: int | None = None) -> Response:
+    """Answer with a known failure, as JSON, by its own status if not another is given; the host's own is logged."""
+    status = status or status_of(error)
     if status >= _INTERNAL:
         _log.error("request_failed", code=error.code, status=status, seen=str(error))
-    return answer_problem(problem_of(error), status)
+    return answer_problem(problem_of(error), status, headers_of(error))
 
 
 def problem_of_http(error: HTTPException) -> Problem:

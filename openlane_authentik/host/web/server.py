@@ -6,26 +6,26 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.host.errors import HostSettingError
+from openlane_authentik.host.web.connections import most_connections, watched_protocol
 
 # A page that stays open must not keep the host from ending.
 _GRACE_SECONDS: Final = 2
-_WAITING: Final = 128
+# Clients that have knocked and wait to be let in.
+_WAITING: Final = 2048
+# asyncio lets in so many at a stroke before it tells of the first one; each is a descriptor that no cap knows of yet.
+_AT_A_STROKE: Final = 8
 
 
-def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Serve until the process is told to end (SIGTERM or SIGINT).
+class Server(uvicorn.Server):
+    """uvicorn's server; clients that it does not let in yet wait in the system's queue, however many they are."""
 
-    Args:
-        app: What to serve.
-        host: The address to listen on.
-        port: The port; 0 takes a free one.
-
-    Raises:
-        HostSettingError: The address cannot be listened on.
-    """
-    with listen(host, port) as listener:
-        make_server(app).run(sockets=[listener])
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and lengthen the queue, which asyncio makes as short as its stroke."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_WAITING)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,16 +46,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
+def make_server(app: ASGIApp, settings: HostSettings) -> Server:
     """Give a server that logs through this process's own logging, and says nothing of itself."""
     config = uvicorn.Config(
         app,
         loop="asyncio",
+        http=watched_protocol(most_connections(settings.runs_at_once)),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,  # paths hold people's ids
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        backlog=_AT_A_STROKE,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return Server(config)

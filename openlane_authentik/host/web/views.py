@@ -5,13 +5,22 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.web.auth import Bearer
-from openlane_authentik.host.web.problems import UNKNOWN, Problem, known, log_unknown, problem_of, status_of
+from openlane_authentik.host.web.problems import (
+    UNKNOWN,
+    Problem,
+    headers_of,
+    known,
+    log_unknown,
+    problem_of,
+    status_of,
+)
 from openlane_authentik.host.web.rendering import NOTICES, Renderer
 from openlane_authentik.host.web.requests import Shape, read_form, read_path, read_query
 from openlane_authentik.host.web.routes import run
@@ -92,8 +101,9 @@ def page_route(page: Page, site: Site) -> Route:
     """Give the route of a page."""
 
     async def endpoint(request: Request) -> Response:
-        session = site.sessions.read(request)
+        session = None
         try:
+            session = await run_in_threadpool(site.sessions.read, request)
             form: dict[str, str] = {}
             if page.method == "POST":
                 check_same_site(request)
@@ -138,7 +148,9 @@ def _failed(site: Site, request: Request, session: str | None, error: Exception)
         problem, status = UNKNOWN, 500
     else:
         problem, status = problem_of(told), status_of(told)
-    return _render(site, "error.html", status, problem=problem, session=session, request=request)
+    answer = _render(site, "error.html", status, problem=problem, session=session, request=request)
+    answer.headers.update(headers_of(error))
+    return answer
 
 
 def _render(

@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
+from openlane_authentik.host.errors import UnauthorisedError
 from openlane_authentik.host.web.views import Page, View, safe_path
 
 _SEE_OTHER: Final = 303
@@ -15,9 +16,11 @@ def _form(view: View) -> Response:
     return view.render("login.html", next=view.request.query_params.get("next", "/"), refused=False)
 
 
-def _login(view: View) -> Response:
+async def _login(view: View) -> Response:
     wanted = safe_path(view.form.get("next", "/"))
-    if not view.site.bearer.matches(view.form.get("token", "").strip()):
+    try:
+        view.site.bearer.admit(view.request, view.form.get("token", "").strip())
+    except UnauthorisedError:
         return view.render("login.html", 401, next=wanted, refused=True)
     answer = RedirectResponse(wanted, _SEE_OTHER)
     view.site.sessions.begin(answer, secure=view.request.url.scheme == "https")
@@ -26,7 +29,8 @@ def _login(view: View) -> Response:
 
 def _logout(view: View) -> Response:
     answer = RedirectResponse("/login", _SEE_OTHER)
-    view.site.sessions.end(answer)
+    if view.session is not None:
+        view.site.sessions.end(view.session, answer)
     return answer
 
 

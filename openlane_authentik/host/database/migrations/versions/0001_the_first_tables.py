@@ -115,6 +115,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_host_fact")),
     )
     op.create_table(
+        "ended_session",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("forget_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ended_session")),
+    )
+    op.create_table(
         "installation",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("organisation", sa.Text(), nullable=False),
