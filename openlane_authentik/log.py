@@ -14,6 +14,8 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from openlane_authentik.visible import visible
+
 REDACTED: Final = "[redacted]"
 _NAME: Final = "openlane_authentik"
 _MINUTE: Final = 60.0
@@ -99,6 +101,19 @@ class Thinner(logging.Filter):
         return count < _MOST_ALIKE
 
 
+def _shown(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Give the event with what a terminal would obey shown instead; JSON escapes it anyway."""
+    return {key: _visible(key, value) for key, value in event.items()}
+
+
+def _visible(key: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        # Told by its ``repr``, which escapes by itself.
+        return value
+    # Only a traceback has lines.
+    return "\n".join(map(visible, value.split("\n"))) if key == "exception" else visible(value)
+
+
 def _clean(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
@@ -126,6 +141,7 @@ def configure_logging(*, secrets: Collection[str], as_json: bool, level: int, st
         if as_json
         else structlog.processors.format_exc_info
     )
+    shown: list[Processor] = [] if as_json else [_shown]
     renderer: Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     )
@@ -143,6 +159,7 @@ def configure_logging(*, secrets: Collection[str], as_json: bool, level: int, st
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 tracebacks,
                 Redactor(secrets),
+                *shown,
                 renderer,
             ],
         )

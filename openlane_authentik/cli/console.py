@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from openlane_authentik.emit.envelope import PayloadSetClosing, SyncRun
 from openlane_authentik.errors import FilterError, IntegrationError
@@ -16,6 +15,7 @@ from openlane_authentik.filter import render_diagnostic
 from openlane_authentik.operations.collection import Progress
 from openlane_authentik.operations.health_report import CheckStatus, HealthReport, report_for
 from openlane_authentik.remedies import Surface, retold
+from openlane_authentik.terminal import plain
 
 _MARKS: Final = {
     CheckStatus.PASS: ("ok", "green"),
@@ -30,11 +30,11 @@ def show_health(console: Console, report: HealthReport) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for check in report_for(report, Surface.COMMAND).checks:
         mark, style = _MARKS[check.status]
-        table.add_row(Text(mark, style=style), check.check, check.seen)
+        table.add_row(plain(mark, style), plain(check.check), plain(check.seen))
         if check.remedy:
-            table.add_row("", Text(check.code, style="bold"), check.remedy)
+            table.add_row("", plain(check.code, "bold"), plain(check.remedy))
     console.print(table)
-    console.print(Text(f"=> {report.status}", style="bold"))
+    console.print(plain(f"=> {report.status}", style="bold"))
 
 
 def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun) -> None:
@@ -46,10 +46,10 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
     for closing in closings:
         counts = closing.counts
         numbers = (counts.read, counts.emitted, counts.filtered, counts.failed)
-        table.add_row(closing.schema, *map(str, numbers), _claim(closing))
+        table.add_row(closing.schema, *map(str, numbers), plain(_claim(closing)))
     console.print(table)
     for warning in run.warnings:
-        console.print(Text(f"warning: {warning.message} [{warning.code}]", style="yellow"))
+        console.print(plain(f"warning: {warning.message} [{warning.code}]", style="yellow"))
 
 
 def _claim(closing: PayloadSetClosing) -> str:
@@ -65,14 +65,15 @@ def _claim(closing: PayloadSetClosing) -> str:
 
 def show_error(console: Console, error: IntegrationError, surface: Surface) -> None:
     """Print what was seen, the code, and what to do."""
-    console.print(Text(f"error: {error} [{error.code}]", style="red"))
-    console.print(Text(f"       {retold(error.remedy, surface)}"))
+    console.print(plain(f"error: {error} [{error.code}]", style="red"))
+    console.print(plain(f"       {retold(error.remedy, surface)}"))
 
 
 def show_filter_error(console: Console, expression: str, error: FilterError) -> None:
     """Print each thing wrong with a filter, with a caret under its place."""
     for diagnostic in error.diagnostics:
-        console.print(Text(render_diagnostic(expression, diagnostic)), soft_wrap=True)
+        for line in render_diagnostic(expression, diagnostic).split("\n"):
+            console.print(plain(line), soft_wrap=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from openlane_authentik.errors import ConfigurationError, OutputError
 from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_credential
+from openlane_authentik.terminal import plain
 from openlane_authentik.testing import Directory, FakeAuthentik, Server, serve
 
 DEMO_OUTPUT: Final = Path("demo-output/directory.ndjson")
@@ -87,4 +88,4 @@ def _show_example(console: Console, envelope: Envelope) -> None:
     for key, value in envelope.record.items():
         text = msgspec.json.encode(value).decode()
         shown = text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
-        console.print(Text(f"    {key:<22}{shown}"))
+        console.print(plain(f"    {key:<22}{shown}"))

@@ -4,14 +4,13 @@ from collections.abc import Iterable
 
 import msgspec
 from rich.table import Table
-from rich.text import Text
 
 from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import moment, say
 from openlane_authentik.host.store.as_of import run_as_of
 from openlane_authentik.host.store.lists import Record, list_records
-from openlane_authentik.terminal import open_console, print_json
+from openlane_authentik.terminal import open_console, plain, print_json
 
 
 def show_accounts(meant: str, search: str, as_of: str | None, after: str | None, limit: int, *, as_json: bool) -> None:
@@ -55,5 +54,5 @@ def _accounts_table(records: Iterable[Record]) -> Table:
         cells = (record.get(key) or "-" for key in ("display_name", "canonical_email", "account_type", "status"))
         name, email, kind, status = cells
         shown = (name, one.username or "-", email, kind, status, moment(one.last_login_at), one.external_id)
-        table.add_row(*map(Text, shown))
+        table.add_row(*map(plain, shown))
     return table

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from openlane_authentik.host.attention import Attention
 from openlane_authentik.host.cli.names import Names
@@ -14,6 +13,7 @@ from openlane_authentik.host.cli.words import own_words
 from openlane_authentik.host.installations import Installation
 from openlane_authentik.host.runs import Run
 from openlane_authentik.host.store.lists import Change
+from openlane_authentik.terminal import plain
 
 _MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
 _KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
@@ -23,7 +23,7 @@ _COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "inScope",
 
 def say(console: Console, text: str, style: str = "") -> None:
     """Print a line as it is, brackets included."""
-    console.print(Text(text, style=style))
+    console.print(plain(text, style=style))
 
 
 def health_table(report: Mapping[str, Any]) -> Table:
@@ -31,9 +31,9 @@ def health_table(report: Mapping[str, Any]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for check in report["checks"]:
         mark, style = _MARKS.get(check["status"], (check["status"], ""))
-        table.add_row(Text(mark, style=style), Text(check["check"]), Text(check["seen"]))
+        table.add_row(plain(mark, style=style), plain(check["check"]), plain(check["seen"]))
         if check["remedy"]:
-            table.add_row("", Text(check["code"], style="bold"), Text(own_words(check["remedy"])))
+            table.add_row("", plain(check["code"], style="bold"), plain(own_words(check["remedy"])))
     return table
 
 
@@ -43,11 +43,11 @@ def installations_table(rows: Iterable[tuple[Installation, Run | None]]) -> Tabl
     for one, run in rows:
         table.add_row(
             one.id[:_SHORT_ID],
-            Text(f"{one.name} *" if one.is_primary else one.name),
-            Text(one.organisation),
-            Text(one.status, style="red" if one.status == "ERRORED" else ""),
-            Text((one.health or {}).get("status", "-")),
-            f"{run.number} {run.status}" if run else "-",
+            plain(f"{one.name} *" if one.is_primary else one.name),
+            plain(one.organisation),
+            plain(one.status, style="red" if one.status == "ERRORED" else ""),
+            plain((one.health or {}).get("status", "-")),
+            plain(f"{run.number} {run.status}" if run else "-"),
             moment(one.next_run_at),
         )
     return table
@@ -89,12 +89,12 @@ def runs_table(runs: Iterable[Run]) -> Table:
             str(run.number),
             moment(run.started_at or run.requested_at),
             _seconds(run),
-            run.trigger,
-            Text(run.status, style="red" if run.status == "FAILED" else ""),
-            run.mode or "-",
+            plain(run.trigger),
+            plain(run.status, style="red" if run.status == "FAILED" else ""),
+            plain(run.mode or "-"),
             _number(run.full_count),
             _number(run.delta_count),
-            Text(_whole(run)),
+            plain(_whole(run)),
         )
     return table
 
@@ -107,7 +107,7 @@ def sets_table(run: Run) -> Table:
     table.add_column("complete")
     for schema, counts in (run.counts or {}).items():
         told = (run.sets or {}).get(schema)
-        table.add_row(schema, *(_number(counts.get(name)) for name in _COUNTED), Text(_proof(told)))
+        table.add_row(plain(schema), *(_number(counts.get(name)) for name in _COUNTED), plain(_proof(told)))
     return table
 
 
@@ -132,10 +132,10 @@ def changes_table(changes: Iterable[Change], names: Names, *, with_time: bool = 
         table.add_row(
             str(change.run_number),
             *([moment(change.at)] if with_time else []),
-            change.kind,
+            plain(change.kind),
             _KINDS[change.schema],
-            Text(names.of(change)),
-            Text(_told(change)),
+            plain(names.of(change)),
+            plain(_told(change)),
         )
     return table
 
