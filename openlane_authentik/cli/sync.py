@@ -92,29 +92,42 @@ async def sync_to(
 
 
 def read_checkpoint(path: Path) -> bytes | None:
-    """Read a checkpoint file; None if it is not there.
+    """Read a checkpoint file; None if it is not there, or is a pipe or a device, which keeps nothing.
 
     Raises:
         OutputError: It is there and cannot be read.
     """
     try:
-        return path.read_bytes()
+        return None if _keeps_nothing(path) else path.read_bytes()
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise OutputError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        raise OutputError(f"the checkpoint {path} cannot be read: {error}") from error
 
 
 def keep_checkpoint(path: Path, result: SyncResult) -> None:
     """Replace the checkpoint file by that of a run that was proven, and take it away after any other.
 
-    Records of a run that was not proven may have been taken over; only a full run can tell which of them are no more.
+    Records of a run that was not proven may have been taken over; only a full run can tell which of them are gone.
+    Where ``path`` is a link the file it points to is meant. A pipe or a device is left alone.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or not be taken away.
     """
-    if result.checkpoint is None:
-        path.unlink(missing_ok=True)
+    if _keeps_nothing(path):
         return
-    with open_output(path) as file:
-        file.write(result.checkpoint)
+    if result.checkpoint is not None:
+        with open_output(path) as file:
+            file.write(result.checkpoint)
+        return
+    try:
+        path.resolve().unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the checkpoint {path} is of an older run and cannot be removed ({error.strerror}): "
+            "remove it before the next run"
+        ) from error
+
+
+def _keeps_nothing(path: Path) -> bool:
+    return path.exists() and not (path.is_file() or path.is_dir())

@@ -1,6 +1,8 @@
 """``sync --checkpoint``: a first run, the next of changes only, and what becomes of the file."""
 
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,3 +78,42 @@ def test_payload_sets_take_no_checkpoint(server: Server, tmp_path: Path) -> None
     """The host's array has no place for who is gone: asking for both is wrong usage."""
     _sync(server, tmp_path, "--format", "payload-sets", code=2)
     assert names_in(tmp_path) == []
+
+
+def test_a_checkpoint_behind_a_link_is_kept_and_removed_there(server: Server, tmp_path: Path) -> None:
+    """The file that a link points to is written and taken away; the link stays, even if it points to nothing."""
+    (tmp_path / "place").mkdir()
+    (tmp_path / "state.bin").symlink_to("place/real.bin")
+    _sync(server, tmp_path)
+    assert (tmp_path / "place" / "real.bin").is_file()
+    _sync(server, tmp_path, kind="object_level", code=77)
+    assert names_in(tmp_path / "place") == []
+    assert (tmp_path / "state.bin").is_symlink()
+    _sync(server, tmp_path, kind="object_level", code=77)
+
+
+@pytest.mark.parametrize("kind", ["viewer", "object_level"])
+def test_a_pipe_or_a_device_keeps_nothing_and_stays(server: Server, tmp_path: Path, kind: str) -> None:
+    """Neither is read, waited for, written or removed, whatever the run proved."""
+    code = 0 if kind == "viewer" else 77
+    os.mkfifo(tmp_path / "state.bin")
+    assert _sync(server, tmp_path, kind=kind, code=code)["fullReason"] == "no_checkpoint"
+    assert stat.S_ISFIFO((tmp_path / "state.bin").stat().st_mode)
+    (tmp_path / "state.bin").unlink()
+    (tmp_path / "state.bin").symlink_to("/dev/null")
+    _sync(server, tmp_path, kind=kind, code=code)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_what_cannot_be_a_checkpoint_is_told(server: Server, tmp_path: Path) -> None:
+    """A folder, or links in a circle: an error that names it, no traceback, and nothing of it is removed."""
+    for is_folder in (True, False):
+        state = tmp_path / "state.bin"
+        state.mkdir() if is_folder else state.symlink_to("state.bin")
+        env = environment(AUTHENTIK_BASE_URL=server.url, AUTHENTIK_TOKEN=server.fake.token())
+        ran = run("sync", "--checkpoint", "state.bin", "--output", "out.ndjson", env=env, cwd=tmp_path)
+        assert ran.returncode == 78
+        assert "state.bin" in ran.stderr
+        assert "Traceback" not in ran.stderr
+        assert names_in(tmp_path) == ["state.bin"]
+        state.rmdir() if is_folder else state.unlink()
