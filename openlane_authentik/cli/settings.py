@@ -11,6 +11,7 @@ import typer
 
 from openlane_authentik.errors import SettingMissingError
 from openlane_authentik.settings import AuthentikCredential, parse_credential
+from openlane_authentik.text_file import read_text_file
 
 BASE_URL_VARIABLE = "AUTHENTIK_BASE_URL"
 TOKEN_VARIABLE = "AUTHENTIK_TOKEN"  # noqa: S105 - the name of a variable
@@ -47,6 +48,11 @@ def _token() -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingMissingError(f"the token file {path} cannot be read") from error
+        return read_text_file(path)
+    except OSError as error:
+        raise SettingMissingError(f"the token file {path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        # It quotes what it could not read.
+        raise SettingMissingError(
+            f"the token file {path} cannot be read: it is neither UTF-8 nor UTF-16 with a byte order mark"
+        ) from None

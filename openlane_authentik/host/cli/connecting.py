@@ -20,6 +20,7 @@ from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation, SaveRequest, save
 from openlane_authentik.host.installations.forms import credential_schema
 from openlane_authentik.terminal import open_console
+from openlane_authentik.text_file import read_text_file
 
 _ORGANISATION: Final = "default"
 
@@ -162,6 +163,6 @@ def _read(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"the file {path} cannot be read: {type(error).__name__}") from None

@@ -10,6 +10,7 @@ from typing import Protocol
 from cryptography.fernet import Fernet
 
 from openlane_authentik.host.errors import HostSettingError
+from openlane_authentik.text_file import read_text_file
 
 
 class Keys(Protocol):
@@ -54,7 +55,7 @@ class KeyFile:
             HostSettingError: It cannot be read, or a line is no key.
         """
         try:
-            text = self.path.read_text("ascii")
+            text = read_text_file(self.path)
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from openlane_authentik.host.errors import HostSettingError, TooManyTriesError, 
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.web.throttle import Throttle
 from openlane_authentik.log import get_logger
+from openlane_authentik.text_file import read_text_file
 
 # Sessions are signed with it: a short one could be guessed from a cookie.
 _SHORTEST: Final = 16
@@ -73,7 +74,7 @@ def load_api_token(host: Host) -> str:
     try:
         if not file.exists():
             _make(file)
-        return _checked(f"the file {file}", file.read_text("ascii").strip())
+        return _checked(f"the file {file}", read_text_file(file).strip())
     except (OSError, UnicodeDecodeError) as error:
         raise HostSettingError(f"the file {file} cannot be used: {type(error).__name__}") from None
 
