@@ -163,7 +163,7 @@ def test_an_export_is_who_has_what(desk: Desk) -> None:
     uid = directory.users[pk]["uid"]
     directory.delete_user(pk)
     desk.run("sync", "Main")
-    before = desk.run("export", "Main", "--as-of", "1").stdout
+    before = desk.run("export", "Main", "--as-of", "1").stdout.removeprefix("\ufeff")
     assert {(row["accountId"], row["groupId"]) for row in csv.DictReader(io.StringIO(before))} == held
     file = desk.folder / "now.ndjson"
     assert desk.run("export", "Main", "--format", "ndjson", "--output", file).returncode == 0

@@ -266,7 +266,7 @@ def test_export_of_who_has_what(host: Host, client: httpx.Client, server: Server
         assert "attachment" in as_table.headers["content-disposition"]
         about, *lines = [json.loads(line) for line in as_lines.text.splitlines()]
         assert about["export"]["installationId"] == synced.id
-        rows = list(csv.DictReader(io.StringIO(as_table.text)))
+        rows = list(csv.DictReader(io.StringIO(as_table.content.decode("utf-8-sig"))))
         assert [(row["accountId"], row["groupId"]) for row in rows] == [
             (line["accountId"], line["groupId"] or "") for line in lines
         ]

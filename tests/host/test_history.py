@@ -208,7 +208,7 @@ def test_what_does_not_exist_is_said_so(host: Host, clock: SimulatedClock) -> No
 
 def _exported(host: Host, installation_id: str, as_of: int | None = None) -> list[dict[str, str]]:
     """Export as CSV; what NDJSON says must be the same."""
-    text = b"".join(export(host.database, installation_id, ExportFormat.CSV, as_of=as_of)).decode()
+    text = b"".join(export(host.database, installation_id, ExportFormat.CSV, as_of=as_of)).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     lines = b"".join(export(host.database, installation_id, ExportFormat.NDJSON, as_of=as_of)).splitlines()
     about, *told = map(msgspec.json.decode, lines)
@@ -251,9 +251,35 @@ def test_an_export_is_harmless_in_a_spreadsheet(host: Host) -> None:
     assert rows[-1]["groupName"] == "'=cmd|' /C calc'!A0"
 
 
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("a;=cmd", "a;'=cmd"),
+        ("a\t+1", "a\t'+1"),
+        ("a\n@SUM", "a\n'@SUM"),
+        ("\n=1", "'\n'=1"),
+        (" =1", "' =1"),
+        ('"=1', "'\"=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a,\uff0b1", "a,'\uff0b1"),
+        ("\uff0d1;\uff201", "'\uff0d1;'\uff201"),
+        ("O'Brien; Müller-Lüdenscheidt", "O'Brien; Müller-Lüdenscheidt"),
+        ("a-b+c=d@e", "a-b+c=d@e"),
+    ],
+)
+def test_no_separator_of_any_country_lets_a_formula_through(host: Host, name: str, cell: str) -> None:
+    """Wherever a spreadsheet may begin a cell an apostrophe stands before a formula, and nowhere else."""
+    opened, script, saved = scripted(host)
+    script.accounts = {"u1": {"display_name": name}}
+    sync_now(opened, saved.id)
+    text = b"".join(export(opened.database, saved.id, ExportFormat.CSV)).decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["displayName"] == cell
+
+
 def test_an_export_of_nobody_is_a_header(host: Host) -> None:
     """Before the first run there is nobody to tell of."""
     opened, _, saved = scripted(host)
     assert _exported(opened, saved.id) == []
     header = b"".join(export(opened.database, saved.id, ExportFormat.CSV))
-    assert header.startswith(b"accountId,displayName,email,accountType,status,groupId,groupName,")
+    assert header.startswith(b"\xef\xbb\xbfaccountId,displayName,email,accountType,status,groupId,groupName,")

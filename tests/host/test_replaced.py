@@ -146,7 +146,7 @@ def test_the_past_has_the_old_id(host: Host, clock: SimulatedClock) -> None:
     assert stored(opened, saved.id, as_of=2) == stored(opened, saved.id)
     rows: dict[str, dict[str, str]] = {}
     for as_of, there, not_there in ((1, "u003", "b"), (2, "b", "u003"), (None, "b", "u003")):
-        text = b"".join(export(opened.database, saved.id, ExportFormat.CSV, as_of=as_of)).decode()
+        text = b"".join(export(opened.database, saved.id, ExportFormat.CSV, as_of=as_of)).decode("utf-8-sig")
         rows = {row["accountId"]: row for row in csv.DictReader(io.StringIO(text))}
         assert (rows[there]["groupId"], not_there in rows, len(rows)) == ("g0", False, 20)
     assert rows["b"]["since"] == rows["u004"]["since"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Final
@@ -16,8 +17,10 @@ from openlane_authentik.host.store.about import About, about_export
 from openlane_authentik.host.store.history import check_run_number, directory
 
 _ROWS: Final = 2_000
-# A spreadsheet would run a cell that begins so as a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# By it a spreadsheet knows that the text is UTF-8.
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+# What a spreadsheet runs as a formula, in either width, where a cell begins: by the separators of any country, too.
+_FORMULA: Final = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
 
 
 class ExportFormat(StrEnum):
@@ -58,8 +61,10 @@ def export(
     columns at the end of each line, so that readers find the header and the rows where they look for them, and so that
     sorting, cutting and joining tables keeps it; an export of nobody has one line without an account.
 
-    In CSV a text that a spreadsheet would take for a formula is led by an apostrophe. ``since`` is when the membership
-    was first seen, unbroken by what the filter kept out meanwhile; ``lastLoginAt`` is empty as of a past run.
+    CSV is for people: it begins with a byte order mark, and an apostrophe stands before whatever a spreadsheet would
+    take for a formula, at the beginning of a text and behind each separator in it. NDJSON gives every text as it is.
+    ``since`` is when the membership was first seen, unbroken by what the filter kept out meanwhile; ``lastLoginAt`` is
+    empty as of a past run.
 
     Raises:
         UnknownRecordError: There is no such run.
@@ -74,7 +79,7 @@ def export(
 
 def _table(about: About, chunks: Iterator[list[Access]]) -> Iterator[bytes]:
     fields = [field.encode_name for field in msgspec.structs.fields(Access)]
-    yield _csv([(*fields, *about.columns())])
+    yield _BYTE_ORDER_MARK + _csv([(*fields, *about.columns())])
     cells = about.cells()
     if not about.rows:
         yield _csv([(*[None] * len(fields), *cells)])
@@ -142,4 +147,4 @@ def _csv(rows: list[tuple[str | None, ...]]) -> bytes:
 def _harmless(text: str | None) -> str:
     if text is None:
         return ""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", text)
