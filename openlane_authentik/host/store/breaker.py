@@ -48,8 +48,11 @@ class Limits:
         return number >= self.least and number > Fraction(str(self.share)) * present
 
     def exceeded_by_slice(self, number: int, lately: int, before: int | None) -> bool:
-        """Whether so many are too many with what went in the last 24 hours, of what was there before that."""
-        return number > 0 and before is not None and self.exceeded_by(number + lately, before)
+        """Whether so many are too many with what went in the last 24 hours, of what was there before that.
+
+        Where all may go there is no such limit: a day may see more come and go than were there before it.
+        """
+        return number > 0 and before is not None and self.share < 1 and self.exceeded_by(number + lately, before)
 
 
 class Removals(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
