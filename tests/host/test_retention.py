@@ -70,6 +70,7 @@ def _add_run(host: Host, installation_id: str, number: int, status: str, *, days
                 kind="added",
                 after="{}",
                 search="",
+                since=at,
                 at=at,
             )
         )

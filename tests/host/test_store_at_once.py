@@ -125,6 +125,10 @@ def test_a_reader_sees_all_of_a_run_or_nothing(host: Host, clock: SimulatedClock
         "inScope": 0,
         "outOfScope": 0,
         "confirmed": 40,
+        "unasked": 1,
+        "unaskedInScope": 1,
+        "present": 40,
+        "known": 40,
     }
     assert after[2] == b"three"
 
