@@ -102,14 +102,15 @@ class IngestContract(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What an installation can do; ``skip_default_lookback``: the first run fetches everything."""
+    """What an installation can do, and what the token needs for it, by authentik's names of permissions."""
 
     name: str
     description: str
     topic: str
     config_schema: JsonSchema
     policy: Policy
-    skip_default_lookback: bool
+    required_permissions: list[str]
+    disabled_for_all: bool = False
     ingest: list[IngestContract]
 
 
@@ -138,8 +139,11 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     mappings: list[RecordMapping]
 
     def to_json(self) -> bytes:
-        """Give the card as indented UTF-8 JSON."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+        """Give the card as indented UTF-8 JSON, where a host puts the installation of a connection in by itself."""
+        card = msgspec.to_builtins(self)
+        for connection in card["connections"]:
+            connection["installation"] = {}
+        return msgspec.json.format(msgspec.json.encode(card), indent=2)
 
     def build(self, credential: Mapping[str, Any]) -> AuthentikIntegration:
         """Build the integration of one installation from its filled-in credential form.
@@ -169,14 +173,16 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return parse_directory_sync_config(config)
 
 
-def _operation(name: str, description: str, config: JsonSchema, policy: Policy, ingest: list[Schema]) -> Operation:
+def _operation(
+    name: str, description: str, config: JsonSchema, policy: Policy, permissions: list[str], ingest: list[Schema]
+) -> Operation:
     return Operation(
         name=name,
         description=description,
         topic=f"integration.run.{ID}.{name}",
         config_schema=config,
         policy=policy,
-        skip_default_lookback=policy.reconcile,
+        required_permissions=permissions,
         ingest=[IngestContract(schema=schema) for schema in ingest],
     )
 
@@ -188,7 +194,7 @@ definition: Final = Definition(
         display_name="Authentik",
         description="Collect the users, groups and memberships of an authentik, provably complete, for access reviews.",
         category="identity",
-        docs_url="",
+        docs_url="https://docs.theopenlane.io/docs/platform/integrations/authentik",
         logo_url="",
         tags=["directory"],
         active=True,
@@ -229,12 +235,14 @@ definition: Final = Definition(
             HealthCheckConfig.model_json_schema(),
             Policy(inline=True),
             [],
+            [],
         ),
         _operation(
             DIRECTORY_SYNC,
             "Collect users, groups and memberships, and say what of them is proven complete.",
             DirectorySyncConfig.model_json_schema(),
             Policy(reconcile=True),
+            ["authentik_core.view_user", "authentik_core.view_group"],
             [Schema.ACCOUNT, Schema.GROUP, Schema.MEMBERSHIP],
         ),
     ],

@@ -50,7 +50,12 @@ def test_the_card_has_the_hosts_shape() -> None:
     }
     assert set(connection["disconnect"]) == {"credentialRef", "description"}
     for operation in _CARD["operations"]:
-        assert {"name", "description", "topic", "configSchema", "policy", "ingest"} <= set(operation)
+        assert set(operation) == {
+            *("name", "description", "topic", "configSchema", "policy", "ingest"),
+            *("requiredPermissions", "disabledForAll"),
+        }
+        assert operation["disabledForAll"] is False
+        assert operation["configSchema"]["additionalProperties"] is False
     for mapping in _CARD["mappings"]:
         assert set(mapping) == {"schema", "spec"}
         assert set(mapping["spec"]) == {"filterExpr", "mapExpr"}
@@ -63,6 +68,7 @@ def test_the_persisted_names_are_the_hosts() -> None:
     assert (spec["family"], spec["displayName"]) == ("Authentik", "Authentik")
     assert (spec["category"], spec["tags"]) == ("identity", ["directory"])
     assert (spec["active"], spec["visible"]) == (True, True)
+    assert spec["docsUrl"] == "https://docs.theopenlane.io/docs/platform/integrations/authentik"
     (slot,) = _CARD["credentialRegistrations"]
     assert (slot["ref"], slot["name"]) == ("CredentialSchema", "Authentik Credential")
     (connection,) = _CARD["connections"]
@@ -89,6 +95,7 @@ def test_the_credential_form_is_the_hosts() -> None:
     assert schema["properties"]["token"]["writeOnly"] is True
     assert schema["properties"]["token"]["format"] == "password"
     assert "default" not in schema["properties"]["token"]
+    assert schema["additionalProperties"] is False
 
 
 def test_the_user_input_form_is_the_hosts() -> None:
@@ -105,12 +112,13 @@ def test_the_user_input_form_is_the_hosts() -> None:
 
 
 def test_the_operations_have_the_hosts_policies() -> None:
-    """HealthCheck runs inline; DirectorySync reconciles, fetches everything first, and gives the three schemas."""
+    """HealthCheck runs inline and needs nothing; DirectorySync reconciles and names what its token may have to do."""
     health, sync = _CARD["operations"]
     assert health["policy"] == {"inline": True}
     assert health["ingest"] == []
     assert sync["policy"] == {"reconcile": True}
-    assert sync["skipDefaultLookback"] is True
+    assert health["requiredPermissions"] == []
+    assert sync["requiredPermissions"] == ["authentik_core.view_user", "authentik_core.view_group"]
     assert [contract["schema"] for contract in sync["ingest"]] == [
         "DirectoryAccount",
         "DirectoryGroup",
@@ -119,11 +127,12 @@ def test_the_operations_have_the_hosts_policies() -> None:
 
 
 def test_an_installation_is_named_by_brand_and_keyed_by_host() -> None:
-    """The metadata holds brand, host and base URL; the external name is the brand, the external id the host."""
-    (connection,) = _CARD["connections"]
-    installation = connection["installation"]
-    assert {"brand", "host", "baseUrl"} <= set(installation["fields"])
-    assert (installation["externalName"], installation["externalId"]) == ("brand", "host")
+    """The name is the brand, the id the host; the card leaves it to hosts to put that in."""
+    (connection,) = definition.connections
+    installation = connection.installation
+    assert {"brand", "host", "baseUrl"} <= set(installation.fields)
+    assert (installation.external_name, installation.external_id) == ("brand", "host")
+    assert _CARD["connections"][0]["installation"] == {}
 
 
 def test_disconnecting_tells_that_the_token_lives_on() -> None:
