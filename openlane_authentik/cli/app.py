@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +31,28 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="openlane-authentik",
-    help="Collect the users, groups and memberships of an authentik, and say what of them is proven complete.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(host_app)
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if wanted:
+        typer.echo(f"openlane-authentik {metadata.version('openlane-authentik')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _command(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Collect the users, groups and memberships of an authentik, and say what of them is proven complete."""
+
 
 BaseUrl = Annotated[str | None, typer.Option(help="Address of authentik; else AUTHENTIK_BASE_URL.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the API token; else AUTHENTIK_TOKEN, else a prompt.")]
