@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Two a core of a small machine: many tests wait for a process or a moment.
+# As set up with the rest, or the one of the machine.
+UV = $(or $(shell command -v uv),$(BIN)/uv)
 PYTEST := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 .PHONY: help demo test check soak bench format schemas lock clean
@@ -57,9 +59,9 @@ format: $(READY) ## format and mend what can be mended
 schemas: $(READY) ## write schemas/ anew from the models
 	@$(BIN)/python -m openlane_authentik.schema_files schemas
 
-lock: ## resolve requirements.lock anew, with hashes and without addresses, and of it what an image needs
-	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
-	@uv pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --extra host --constraint requirements.lock pyproject.toml -o requirements-host.lock
+lock: $(READY) ## resolve requirements.lock anew, with hashes and without addresses, and of it what an image needs
+	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --extra host --constraint requirements.lock pyproject.toml -o requirements-host.lock
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo-output

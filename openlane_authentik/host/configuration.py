@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -17,11 +18,25 @@ PREFIX: Final = "OPENLANE_HOST_"
 CONFIG: Final = f"{PREFIX}CONFIG"
 
 
+# Where earlier versions kept everything: in the folder that they were started in.
+_IN_WORKING_FOLDER: Final = "openlane-data"
+
+
+def usual_data_folder() -> Path:
+    """Return the folder of this user's data, wherever a command is typed.
+
+    A folder ``openlane-data`` that lies where the command is typed is used instead, so that a host which was begun
+    there is found.
+    """
+    here = Path(_IN_WORKING_FOLDER).absolute()
+    return here if here.is_dir() else user_data_path("openlane", appauthor=False)
+
+
 class HostSettings(BaseSettings):
     """What the host runs with; every field is a variable ``OPENLANE_HOST_<NAME>`` and a key of the TOML file.
 
     Attributes:
-        data_dir: Where the key, the API token and the SQLite files lie.
+        data_dir: Where the key, the API token and the SQLite files lie; see ``usual_data_folder``.
         database_url: ``sqlite:///path`` or ``postgresql://user:password@host/name``; SQLite in ``data_dir`` if not
             given.
         key: Fernet keys, the newest first, separated by commas; without it the key is in a file of ``data_dir``.
@@ -42,7 +57,7 @@ class HostSettings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    data_dir: Path = Path("openlane-data")
+    data_dir: Path = Field(default_factory=usual_data_folder)
     database_url: str | None = Field(default=None, repr=False)
     key: SecretStr | None = None
     listen_host: str = "127.0.0.1"

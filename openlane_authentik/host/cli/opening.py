@@ -13,9 +13,10 @@ from openlane_authentik.host.configuration import HostSettings, load_settings
 from openlane_authentik.host.errors import ConflictError, HostSettingError, InvalidRequestError, UnknownRecordError
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import Installation, list_installations
-from openlane_authentik.log import configure_logging
+from openlane_authentik.log import configure_logging, get_logger
 
 _SHORTEST_BEGINNING: Final = 4
+_log = get_logger()
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def opened_host(*, service: bool = False) -> Iterator[Host]:
     settings = load_settings()
     known = known_secrets(settings)
     configure_log(known, service=service)
+    if "data_dir" not in settings.model_fields_set:
+        _log.info("data folder", folder=str(settings.data_dir))
     host = open_host(settings)
     try:
         # The set of the vault grows by every credential that is opened from here on.
