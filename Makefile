@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Two a core of a small machine: many tests wait for a process or a moment.
 # As set up with the rest, or the one of the machine.
 UV = $(or $(shell command -v uv),$(BIN)/uv)
+# Two a core of a small machine: many tests wait for a process or a moment.
 PYTEST := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 .PHONY: help demo test check soak bench format schemas lock clean

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from openlane_authentik.host.cli.tables import runs_table, tell_verdict
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation
+from openlane_authentik.terminal import open_console
 from openlane_authentik.testing import Fault, Server
 from tests.host.support import connect_demo, put
 from tests.host.web_support import Web, as_text, run_now, serving
@@ -52,6 +54,26 @@ def test_a_token_that_sees_a_part_is_told_on_both_pages(
         assert "partial_sight" in page
         assert "Can view User" in page
     assert "Not all proven" in _shown(web, synced)[1]
+
+
+def test_a_filter_that_keeps_nobody_is_told_on_both_pages(
+    web: Web, host: Host, synced: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A typo that takes everybody out of scope does not look like a run where all is well, on pages and commands."""
+    put(host, synced.id, user_input={"filterExpr": "payload.is_activ == true"})
+    run = run_now(host, synced.id)
+    assert (run.status, run.exit_code) == ("COMPLETED", 0)
+    for page in _shown(web, synced):
+        assert "Run 2 completed with warnings" in page
+        assert "filter_kept_nothing" in page
+        assert "is_activ" in page
+    assert "Warnings" in _shown(web, synced)[1]
+    console = open_console(stderr=False)
+    tell_verdict(console, synced, run)
+    console.print(runs_table([run]))
+    told = capsys.readouterr().out
+    assert "run 2 completed with warnings" in told
+    assert "all read: filter_kept_nothing" in " ".join(told.split())
 
 
 def test_a_run_that_failed_says_why_and_what_happens_next(web: Web, server: Server, synced: Installation) -> None:

@@ -74,8 +74,9 @@ def tell_verdict(console: Console, one: Installation, run: Run | None) -> None:
             style="yellow",
         )
         say(console, f"  {own_words(run.error['remedy'])}")
-    elif run.exit_code:
-        say(console, f"! {one.name}: run {run.number} could not prove everything", style="yellow")
+    elif run.exit_code or run.warnings:
+        verdict = "could not prove everything" if run.exit_code else "completed with warnings"
+        say(console, f"! {one.name}: run {run.number} {verdict}", style="yellow")
         for warning in run.warnings or ():
             if isinstance(warning, dict):
                 say(console, f"  {warning['message']} [{warning['code']}]")
@@ -172,11 +173,14 @@ def _whole(run: Run) -> str:
         return str(run.error["code"])
     if run.status != "COMPLETED":
         return "-"
-    return "yes" if run.exit_code == 0 else "no: " + ", ".join(_reasons(run))
+    reasons = _reasons(run)
+    if run.exit_code:
+        return "no: " + (", ".join(reasons) or "not proven")
+    return "all read: " + ", ".join(reasons) if reasons else "yes"
 
 
 def _reasons(run: Run) -> list[str]:
-    return sorted({reason for told in (run.sets or {}).values() for reason in told["reasons"]}) or ["not proven"]
+    return sorted({reason for told in (run.sets or {}).values() for reason in told["reasons"]})
 
 
 def _proof(told: Mapping[str, Any] | None) -> str:
@@ -184,4 +188,6 @@ def _proof(told: Mapping[str, Any] | None) -> str:
         return "-"
     if not told["proven"]:
         return "no: " + ", ".join(told["reasons"])
+    if told["reasons"]:
+        return "all read: " + ", ".join(told["reasons"])
     return "proven changes" if told["delta"] else "proven"
