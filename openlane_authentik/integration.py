@@ -151,6 +151,7 @@ class AuthentikIntegration:
             self._credential.token.get_secret_value(),
             connections=concurrency,
             ca_file=self._ca_file,
+            ca_certificates=self._credential.ca_certificates,
             transport=self._transport,
         )
         if server_time is not None:

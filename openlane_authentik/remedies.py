@@ -55,14 +55,14 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
     "trust_authority": {
         Surface.LIBRARY: "give its file as `ca_file`",
         Surface.COMMAND: "pass its file with --ca-file",
-        Surface.HOST: "let whoever runs this host make the host trust that authority",
-        Surface.HOST_COMMAND: "name in SSL_CERT_FILE a file with it and all other authorities that are needed",
+        Surface.HOST: "fill its certificate in as 'Certificate Authorities'",
+        Surface.HOST_COMMAND: "pass its file with --ca-file",
     },
     "name_authorities": {
         Surface.LIBRARY: "Give a file of certificates in PEM format as `ca_file`, or name one in SSL_CERT_FILE",
         Surface.COMMAND: "Pass a file of certificates in PEM format with --ca-file, or name one in SSL_CERT_FILE",
-        Surface.HOST: "Let whoever runs this host give it a file of certificates in PEM format",
-        Surface.HOST_COMMAND: "Name a file of certificates in PEM format in SSL_CERT_FILE",
+        Surface.HOST: "Fill in 'Certificate Authorities' in PEM format, or have whoever runs this host mend its own",
+        Surface.HOST_COMMAND: "Pass a file of certificates in PEM format with --ca-file, or name one in SSL_CERT_FILE",
     },
     "set_proxy": _of_the_host(_SET_PROXY, "Let whoever runs this host set the variable that the message names"),
     "groups_off": {

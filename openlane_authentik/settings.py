@@ -10,10 +10,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from openlane_authentik.authorities import read_authorities
 from openlane_authentik.base_url import normalise_base_url
 from openlane_authentik.errors import SettingMissingError, TokenMissingError, UserInputError
 
 FILTER_MAX_CHARACTERS: Final = 4096
+CERTIFICATES_MAX_CHARACTERS: Final = 65536
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,7 +23,7 @@ _FORM = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_inpu
 
 
 class AuthentikCredential(BaseModel):
-    """The secret half of an installation: where authentik is, and the token to read it with."""
+    """The secret half of an installation: where authentik is, the token to read it with, and whom to trust."""
 
     model_config = _FORM | ConfigDict(title="CredentialSchema")
 
@@ -34,6 +36,19 @@ class AuthentikCredential(BaseModel):
     token: SecretStr = Field(
         title="API Token",
         description="An API token of a service account that may view users and groups.",
+    )
+    ca_certificates: str = Field(
+        default="",
+        alias="caCertificates",
+        title="Certificate Authorities",
+        description="Certificates to trust besides the public authorities, in PEM format.",
+        max_length=CERTIFICATES_MAX_CHARACTERS,
+    )
+    allow_http: bool = Field(
+        default=False,
+        alias="allowHttp",
+        title="Allow HTTP",
+        description="Send the token unencrypted, on a network you trust.",
     )
 
 
@@ -112,11 +127,16 @@ class DirectorySyncConfig(BaseModel):
 def parse_credential(raw: Mapping[str, Any], *, allow_http: bool = False) -> AuthentikCredential:
     """Read a credential, its base URL normalised and its token free of the white space that pasting adds.
 
+    Args:
+        raw: The filled-in form.
+        allow_http: Allow HTTP whatever the form says.
+
     Raises:
         SettingMissingError: ``baseUrl`` or ``token`` is not there or empty.
         BaseUrlError: See ``normalise_base_url``.
         UserInputError: An unknown key, or a value that is no text.
         TokenMissingError: The token holds characters no HTTP header can carry.
+        CaFileError: ``caCertificates`` holds no certificate, or one that cannot be read.
     """
     present = {key: value for key, value in raw.items() if value not in (None, "")}
     if missing := [key for key in ("baseUrl", "token") if key not in present]:
@@ -125,7 +145,9 @@ def parse_credential(raw: Mapping[str, Any], *, allow_http: bool = False) -> Aut
     token = credential.token.get_secret_value().strip()
     if not (token.isascii() and token.isprintable() and " " not in token and token):
         raise TokenMissingError("the token is empty or has characters in it that no token has")
-    base_url = normalise_base_url(credential.base_url, allow_http=allow_http)
+    base_url = normalise_base_url(credential.base_url, allow_http=allow_http or credential.allow_http)
+    if credential.ca_certificates:
+        read_authorities(credential.ca_certificates)
     return credential.model_copy(update={"base_url": base_url, "token": SecretStr(token)})
 
 

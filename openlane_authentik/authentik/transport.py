@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 
 from openlane_authentik.authentik.body import ACCEPTED_CODINGS
+from openlane_authentik.authorities import read_authorities
 from openlane_authentik.errors import (
     BrokenAnswerError,
     CaFileError,
@@ -34,6 +35,7 @@ def open_http(
     *,
     connections: int,
     ca_file: Path | None = None,
+    ca_certificates: str = "",
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
     """Open the client that carries the token to this base URL and nowhere else: it follows no redirect.
@@ -46,10 +48,11 @@ def open_http(
         token: An authentik API token.
         connections: How many connections are open at most.
         ca_file: Certificates trusted beside the public authorities, in PEM.
+        ca_certificates: More of them, as text.
         transport: Takes the place of the network, and of the proxy.
 
     Raises:
-        CaFileError: ``ca_file`` is not there or holds no certificate.
+        CaFileError: ``ca_file`` is not there, or it or ``ca_certificates`` holds no certificate.
         ProxySettingError: The variable that names the proxy names none that can be used.
     """
     proxy = None if transport else find_proxy(httpx.URL(base_url))
@@ -64,7 +67,7 @@ def open_http(
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
-        verify=_trust(ca_file),
+        verify=_trust(ca_file, ca_certificates),
         transport=transport,
         trust_env=False,
         proxy=proxy.proxy if proxy else None,
@@ -79,10 +82,14 @@ def _remember(proxy: NamedProxy) -> Callable[[httpx.Request], Awaitable[None]]:
     return remember
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    if ca_file is None:
+def _trust(ca_file: Path | None, ca_certificates: str) -> ssl.SSLContext:
+    if ca_file is None and not ca_certificates:
         return _public_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = _read_public_authorities()
+    if ca_certificates:
+        context.load_verify_locations(cadata=read_authorities(ca_certificates))
+    if ca_file is None:
+        return context
     try:
         context.load_verify_locations(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:

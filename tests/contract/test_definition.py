@@ -85,11 +85,13 @@ def test_the_persisted_names_are_the_hosts() -> None:
 
 
 def test_the_credential_form_is_the_hosts() -> None:
-    """The slot asks for ``baseUrl`` and ``token``, both required, the token as a secret."""
+    """The slot asks for ``baseUrl`` and ``token``, both required, the token as a secret, and for whom to trust."""
     schema = _CARD["credentialRegistrations"][0]["schema"]
     assert {key: field["title"] for key, field in schema["properties"].items()} == {
         "baseUrl": "Base URL",
         "token": "API Token",
+        "caCertificates": "Certificate Authorities",
+        "allowHttp": "Allow HTTP",
     }
     assert schema["required"] == ["baseUrl", "token"]
     assert schema["properties"]["token"]["writeOnly"] is True

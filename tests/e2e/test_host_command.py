@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
 
+from openlane_authentik.testing import serve
 from tests.e2e.command import environment, no_traceback
 from tests.e2e.desk import Desk
 
@@ -201,13 +203,51 @@ def test_what_to_do_is_told_by_what_the_hosts_commands_have(desk: Desk) -> None:
         assert "--disable-group-sync" in " ".join(told.split())
         assert "Disable Group Sync" not in told
         distrusting = desk.run("connect", *arguments, AUTHENTIK_BASE_URL=desk.server.url.replace("http:", "https:"))
-        assert "SSL_CERT_FILE" in distrusting.stdout
-        assert "--ca-file" not in distrusting.stdout
+        assert "--ca-file" in distrusting.stdout
     # An error that ends the command is told in the same words.
     broken = desk.run("connect", SSL_CERT_FILE="/nowhere")
     assert "[ca_file_invalid]" in broken.stderr
-    assert "in PEM format in SSL_CERT_FILE" in " ".join(broken.stderr.split())
-    assert "--ca-file" not in broken.stderr
+    assert "in PEM format with --ca-file, or name one in SSL_CERT_FILE" in " ".join(broken.stderr.split())
+
+
+def test_a_private_authority_is_kept_with_the_installation(desk: Desk) -> None:
+    """With ``--ca-file`` a private authority is trusted by later syncs too, though its file is gone."""
+    authority = trustme.CA()
+    chain, ca_file = desk.folder / "chain.pem", desk.folder / "ca.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+    authority.cert_pem.write_to_path(ca_file)
+    with serve(desk.fake, certfile=chain) as server:
+        refused = desk.run("connect", "--name", "private", AUTHENTIK_BASE_URL=server.url)
+        assert (refused.returncode, "tls_failed" in refused.stdout) == (78, True)
+        connected = desk.run("connect", "--name", "private", "--ca-file", ca_file, AUTHENTIK_BASE_URL=server.url)
+        assert connected.returncode == 0, connected.stderr
+        ca_file.unlink()
+        assert desk.run("sync", "private").returncode == 0
+        # A change that says nothing of the authority keeps it.
+        nothing = {"AUTHENTIK_BASE_URL": "", "AUTHENTIK_TOKEN": ""}
+        assert desk.run("connect", "--installation", "private", "--name", "still", **nothing).returncode == 0
+        assert desk.run("sync", "still").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "no certificate", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"]
+)
+def test_what_is_no_authority_is_told_before_anything_is_kept(desk: Desk, text: str) -> None:
+    """A file without a certificate, or with a broken one, is ``ca_file_invalid``, with the option in its remedy."""
+    ca_file = desk.folder / "ca.pem"
+    ca_file.write_text(text)
+    refused = desk.run("connect", "--ca-file", ca_file)
+    assert refused.returncode == 78
+    assert "[ca_file_invalid]" in refused.stderr
+    assert "--ca-file" in refused.stderr
+    assert desk.json("list") == []
+
+
+def test_http_is_allowed_by_an_option_only(desk: Desk) -> None:
+    """An ``http`` address that is not loopback is refused unless ``--allow-http`` is given."""
+    far = {"AUTHENTIK_BASE_URL": "http://authentik.invalid"}
+    assert "[base_url_invalid]" in desk.run("connect", **far).stderr
+    assert "dns_failed" in desk.run("connect", "--allow-http", **far).stdout
 
 
 def test_the_credential_comes_from_where_a_sync_has_it(desk: Desk) -> None:

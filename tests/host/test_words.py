@@ -67,14 +67,14 @@ def test_a_form_that_does_not_pass_says_the_names_of_its_fields(web: Web, server
     assert not [word for word in _FOREIGN if word in shown]
 
 
-def test_a_certificate_is_for_whoever_runs_the_host(web: Web) -> None:
-    """A page cannot trust an authority, so that it names no option and no variable, but who can."""
+def test_a_private_authority_is_filled_in(web: Web) -> None:
+    """The remedy of a certificate that is not trusted names the field of the form, no option and no variable."""
     body = {"organisation": "o", "credential": {"baseUrl": web.url.replace("http:", "https:"), "token": "t"}}
     with web.client() as client:
         error = client.post(f"/v1/integrations/{AUTHENTIK}/config", json=body)
     text = error.text
     assert "tls_failed" in text, text
-    assert "whoever runs this host" in text
+    assert "'Certificate Authorities'" in text
     assert not [word for word in _FOREIGN if word in text]
 
 

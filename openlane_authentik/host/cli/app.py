@@ -75,6 +75,13 @@ def connect(
     token_file: Annotated[
         Path | None, typer.Option(help="File with the API token; else AUTHENTIK_TOKEN, else a prompt.")
     ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificate authorities to trust besides the public ones (PEM); kept.")
+    ] = None,
+    allow_http: Annotated[
+        bool | None,
+        typer.Option("--allow-http/--no-allow-http", help="Send the token unencrypted, on a network you trust."),
+    ] = None,
     credential_file: Annotated[
         Path | None, typer.Option(help="The whole credential as a JSON object, for any integration.")
     ] = None,
@@ -107,6 +114,8 @@ def connect(
         definition=definition,
         base_url=base_url,
         token_file=token_file,
+        ca_file=ca_file,
+        allow_http=allow_http,
         credential_file=credential_file,
         user_input={"filterExpr": filter_expr, "disableGroupSync": disable_group_sync, "primaryDirectory": primary},
         frequency=frequency,

@@ -31,7 +31,7 @@ class Given:
 
     Attributes:
         organisation, name, definition: As the options.
-        base_url, token_file, credential_file: Where the credential comes from.
+        base_url, token_file, ca_file, allow_http, credential_file: Where the credential comes from.
         user_input: Keys of the form.
         frequency: 0 is the adaptive rule.
         settings: Further fields of a ``SaveRequest``.
@@ -42,6 +42,8 @@ class Given:
     definition: str | None
     base_url: str | None
     token_file: Path | None
+    ca_file: Path | None
+    allow_http: bool | None
     credential_file: Path | None
     user_input: Mapping[str, Any]
     frequency: int | None
@@ -119,18 +121,25 @@ def _credential(definition: Definition, given: Given, *, needed: bool) -> dict[s
     schema = credential_schema(definition)
     fields: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
     credential = _from_file(given.credential_file)
-    options = {"baseUrl": ("--base-url", given.base_url), "token": ("--token-file", _read(given.token_file))}
+    options: dict[str, tuple[str, Any]] = {
+        "baseUrl": ("--base-url", given.base_url),
+        "token": ("--token-file", _read(given.token_file)),
+        # An empty file is given, too: a blank is no certificate, where nothing would keep what is stored.
+        "caCertificates": ("--ca-file", given.ca_file and (_read(given.ca_file) or " ")),
+        "allowHttp": ("--allow-http", given.allow_http),
+    }
     for name, (option, value) in options.items():
-        if value and name not in fields:
+        if value is not None and name not in fields:
             raise InvalidRequestError(f"{option}: the credential of {definition.spec.display_name} has no {name}")
     for name, form in fields.items():
         option, value = options.get(name, ("", None))
         variable = _variable(definition, name)
-        found = value or credential.get(name) or os.environ.get(variable)
+        places = (value, credential.get(name), os.environ.get(variable))
+        found = next((one for one in places if one not in (None, "")), None)
         if not found and needed and name in schema.get("required", ()):
             found = _ask(form.get("title", name), ", ".join(filter(None, (option, "--credential-file", variable))))
-        if found:
-            credential[name] = found.strip() if isinstance(found, str) else found
+        if found not in (None, ""):
+            credential[name] = (found.strip() or found) if isinstance(found, str) else found
     return credential or None
 
 

@@ -25,8 +25,10 @@ def fill_in(definition: Definition, given: Mapping[str, Any] | None, stored: Map
     schema = credential_schema(definition)
     filled = {key: value for key, value in (given or {}).items() if value not in _EMPTY}
     kept = {key: value for key, value in stored.items() if key not in filled}
-    secret = {key for key, field in schema.get("properties", {}).items() if _is_secret(field)}
-    moved = [key for key, value in filled.items() if key not in secret and value != stored.get(key)]
+    forms = schema.get("properties", {})
+    secret = {key for key, field in forms.items() if _is_secret(field)}
+    before = {key: field.get("default") for key, field in forms.items()} | dict(stored)
+    moved = [key for key, value in filled.items() if key not in secret and value != before.get(key)]
     if stored and moved and (asked := sorted(secret & kept.keys())):
         raise InvalidRequestError(
             f"credential.{asked[0]}: fill it in again, as {moved[0]} is another one: what is stored is not sent there"

@@ -89,7 +89,12 @@ def _body(form: Mapping[str, str], shown: _Shown) -> SaveBody:
     asked = {
         "organisation": there.organisation if there else form.get("organisation", "").strip(),
         "name": form.get("name", "").strip(),
-        "credential": filled_in("credential", credential_schema(definition), form),
+        # A switch of the credential that is off keeps what is stored, as any field does that is left empty.
+        "credential": {
+            key: value
+            for key, value in filled_in("credential", credential_schema(definition), form).items()
+            if value is not False
+        },
         "userInput": kept | filled_in("userInput", user_input, form, but=_NAME),
         "config": filled_in("config", shown.options(), form),
         "schedule": {
