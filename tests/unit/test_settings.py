@@ -92,14 +92,15 @@ def test_a_token_that_is_no_text_is_refused_without_being_shown(token: Any) -> N
 
 
 def test_the_forms_take_exactly_the_hosts_keys() -> None:
-    """The keys are those of the host's contract, and every user input has a default."""
+    """The keys are those of the host's contract; of the credential two are optional besides, and all user input is."""
     assert set(UserInput.model_json_schema()["properties"]) == {
         "name",
         "primaryDirectory",
         "disableGroupSync",
         "filterExpr",
     }
-    assert set(AuthentikCredential.model_json_schema()["properties"]) == {"baseUrl", "token"}
+    keys = {"baseUrl", "token", "caCertificates", "allowHttp"}
+    assert set(AuthentikCredential.model_json_schema()["properties"]) == keys
     assert AuthentikCredential.model_json_schema()["required"] == ["baseUrl", "token"]
     assert parse_user_input({}) == UserInput()
 
