@@ -1,5 +1,7 @@
 """Accounts are found and listed by their username, with the last login."""
 
+import pytest
+
 from openlane_authentik import Schema
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.lists import Record, list_records
@@ -46,3 +48,36 @@ def test_a_username_finds_its_account(host: Host, clock: SimulatedClock) -> None
     assert not _listed(opened, saved.id, "åsa")
     assert _listed(opened, saved.id, "åsa", 1)["id-a"].username == "Åsa.Öberg"
     assert [line.fields for line in changes_of(opened, saved.id, kind="changed")] == [["secondary_key"]]
+
+
+@pytest.mark.parametrize("name", ["x" * 4000, "Ä" * 4000, "👩" * 4000])
+def test_a_page_goes_on_behind_the_longest_names(host: Host, name: str) -> None:
+    """Names that begin with the same thousands of characters are each listed once; a mark fits into an address."""
+    opened, script, saved = scripted(host)
+    script.accounts = {f"u{number}": {"display_name": f"{name}{number % 3}"} for number in range(9)}
+    script.accounts["first"], script.accounts["last"] = {"display_name": "A"}, {"display_name": "\U0010fffd"}
+    sync_now(opened, saved.id)
+    for limit in (1, 2, 4):
+        found: list[str] = []
+        mark: str | None = None
+        while True:
+            page = list_records(opened.database, Schema.ACCOUNT, saved.id, after=mark, limit=limit)
+            found += [record.external_id for record in page.items]
+            mark = page.next
+            if mark is None:
+                break
+            assert len(mark) < 2000
+        assert sorted(found) == sorted(script.accounts)
+        assert (found[0], found[-1]) == ("first", "last")
+
+
+def test_who_is_renamed_between_two_pages_hides_nobody(host: Host) -> None:
+    """Where the record that a page ended with is not as it was, others may come twice, and none is left out."""
+    opened, script, saved = scripted(host)
+    script.accounts = {f"u{number}": {"display_name": "x" * 300 + str(number)} for number in range(6)}
+    sync_now(opened, saved.id)
+    page = list_records(opened.database, Schema.ACCOUNT, saved.id, limit=3)
+    script.accounts[page.items[-1].external_id] = {"display_name": "Somebody else"}
+    sync_now(opened, saved.id)
+    rest = list_records(opened.database, Schema.ACCOUNT, saved.id, after=page.next, limit=100)
+    assert {"u3", "u4", "u5"} <= {record.external_id for record in rest.items}

@@ -17,6 +17,10 @@ from openlane_authentik.host.store.history import check_run_number, directory, l
 from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
 
 MOST_ROWS: Final = 1_000
+_LONGEST_IN_MARK: Final = 200
+# No stored text has it: PostgreSQL would not take it.
+_IS_CUT: Final = "\x00"
+_IDS: Final = ("external_id", "group_id")
 CHANGE_KINDS: Final = (ADDED, CHANGED, RETURNED, SUCCEEDED, IN_SCOPE, REMOVED, REPLACED, OUT_OF_SCOPE)
 
 
@@ -133,12 +137,13 @@ def list_records(
         statement = statement.where(rows.c.group_id == group)
     if schema is Schema.MEMBERSHIP:
         order = order[1:]
-    if after is not None:
-        statement = statement.where(sa.tuple_(*order) > sa.tuple_(*_place(after, [str] * len(order))))
+    place = None if after is None else _place(after, [str] * len(order))
     with reading(engine) as held:
         check_run_number(held, installation_id, as_of)
+        if place is not None:
+            statement = statement.where(sa.tuple_(*order) > sa.tuple_(*_whole(held, rows, place)))
         found, more = _some(held, statement.order_by(*order), limit)
-    following = _mark([getattr(found[-1], column.key) for column in order]) if more else None
+    following = _mark([_cut(getattr(found[-1], column.key)) for column in order]) if more else None
     return Page(
         items=[
             Record(
@@ -231,6 +236,25 @@ def _some(held: sa.Connection, statement: sa.Select[Any], limit: int) -> tuple[l
     wanted = max(1, min(limit, MOST_ROWS))
     rows = list(held.execute(statement.limit(wanted + 1)))
     return rows[:wanted], len(rows) > wanted
+
+
+def _cut(text: str) -> str:
+    """Give what a mark holds of a text, so that a mark fits into an address however long a name is."""
+    return text if len(text) <= _LONGEST_IN_MARK else text[:_LONGEST_IN_MARK] + _IS_CUT
+
+
+def _whole(held: sa.Connection, rows: sa.Subquery, place: list[str]) -> list[str]:
+    """Give the place of a mark with the whole text, which is looked up where it was cut.
+
+    If the record was renamed meanwhile, or is gone, some records are given twice rather than one left out.
+    """
+    first, *ids = place
+    if not first.endswith(_IS_CUT) or len(ids) != len(_IDS):
+        return place
+    beginning = first.removesuffix(_IS_CUT)
+    of_it = (rows.c[name] == value for name, value in zip(_IDS, ids, strict=True))
+    whole: str | None = held.scalar(sa.select(rows.c.search).where(*of_it))
+    return [whole if whole is not None and whole.startswith(beginning) else beginning, *ids]
 
 
 def _mark(values: list[Any]) -> str:
