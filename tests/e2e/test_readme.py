@@ -1,5 +1,6 @@
 """The README is run: its commands, its output, its Python, its filters and its tables of codes."""
 
+import os
 import re
 import subprocess
 import sys
@@ -63,11 +64,17 @@ def test_the_readme_commands_work_as_written(server: Server, tmp_path: Path) -> 
     assert "--checkpoint state.bin" in commands
     script = commands.replace("openlane-authentik ", f"{COMMAND} ")
     result = subprocess.run(
-        ["/bin/sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        ["/bin/sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "share")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert result.returncode == 0, result.stderr
     assert "=> healthy" in result.stdout
-    for name in ("directory.ndjson", "changes.ndjson", "state.bin", "who-has-what.csv"):
+    for name in ("directory.ndjson", "changes.ndjson", "state.bin", "who-has-what.csv", "share/openlane/host.sqlite"):
         assert (tmp_path / name).stat().st_size > 0
 
 

@@ -16,6 +16,7 @@ from openlane_authentik.host.store.lists import Change
 from openlane_authentik.terminal import plain
 
 _MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
+_SETS: Final = {"DirectoryAccount": "accounts", "DirectoryGroup": "groups", "DirectoryMembership": "memberships"}
 _KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
 _SHORT_ID: Final = 8
 _COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "inScope", "removed", "replaced", "outOfScope")
@@ -108,7 +109,9 @@ def sets_table(run: Run) -> Table:
     table.add_column("complete")
     for schema, counts in (run.counts or {}).items():
         told = (run.sets or {}).get(schema)
-        table.add_row(plain(schema), *(_number(counts.get(name)) for name in _COUNTED), plain(_proof(told)))
+        table.add_row(
+            plain(_SETS.get(schema, schema)), *(_number(counts.get(name)) for name in _COUNTED), plain(_proof(told))
+        )
     return table
 
 
