@@ -258,7 +258,8 @@ class Life:
         # A filter that can match no group proves nothing of groups, and yet the run is as complete as it can be.
         whole = set() if questions else {schema for schema in Schema if (run.sets or {}).get(schema, _PROVEN)["proven"]}
         assert all(self._truth.always[schema] <= keys[schema] for schema in Schema)
-        assert all(keys[schema] <= self._truth.ever[schema] for schema in whole)
+        stale = {schema: self._truth.stale(schema, keys[schema]) for schema in whole}
+        assert not any(stale.values()), stale
         for schema in whole:
             # Memberships of whom the filter keeps out are known again when these come back.
             if schema is not Schema.MEMBERSHIP and (

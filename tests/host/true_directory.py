@@ -49,6 +49,7 @@ class Truth:
         self.always = self._keys(self._keep)
         self.ever = self._keys(self._may_keep)
         self.held_always = self._held()
+        self._held_accounts = {uid for uid, _ in self.held_always[Schema.ACCOUNT]}
         self.at_source_always = self.at_source()
         self.at_source_ever = self.at_source()
 
@@ -60,12 +61,21 @@ class Truth:
             self._held(),
             self.at_source(),
         )
+        self._held_accounts |= {uid for uid, _ in held[Schema.ACCOUNT]}
         for schema in Schema:
             self.always[schema] &= now[schema]
             self.ever[schema] |= at_most[schema]
             self.held_always[schema] &= held[schema]
             self.at_source_always[schema] &= at_source[schema]
             self.at_source_ever[schema] |= at_source[schema]
+
+    def stale(self, schema: Schema, there: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return what a host has and may not have after a complete run.
+
+        What is had of an account on which the filter fails stays, with its memberships, left or not.
+        """
+        held = self._held_accounts if schema is Schema.MEMBERSHIP else set()
+        return {key for key in there - self.ever[schema] if key[0] not in held}
 
     def at_source(self) -> Keys:
         """Return the keys that are there now, whatever the filter and the switch say."""
@@ -89,8 +99,8 @@ class Truth:
         for schema, true in self.records().items():
             there = stored[schema]
             found += [f"{schema} {key} is missing" for key in true.keys() - there.keys()]
-            held = self._held()[schema]
-            found += [f"{schema} {key} is too much" for key in there.keys() - true.keys() - held if schema in whole]
+            beside = {key for key in there.keys() - true.keys() if key in self.stale(schema, set(there))}
+            found += [f"{schema} {key} is too much" for key in beside if schema in whole]
             for key in true.keys() & there.keys():
                 has = {name: there[key].get(name) for name in true[key]}
                 found += [] if has == true[key] else [f"{schema} {key}: has {has}, true is {true[key]}"]
