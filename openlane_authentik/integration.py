@@ -1,5 +1,6 @@
 """One connected authentik: what a host builds from a credential, and runs operations on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,13 @@ from openlane_authentik.authentik.server_time import ServerTime
 from openlane_authentik.authentik.transport import open_http
 from openlane_authentik.base_url import directory_instance_id
 from openlane_authentik.clock import Clock, SystemClock, rfc3339
+from openlane_authentik.emit.envelope import RunWarning, Schema
+from openlane_authentik.emit.filter_copy import FilterCopy, LeftOutSink
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import NotAuthentikError
 from openlane_authentik.operations.collection import Progress
 from openlane_authentik.operations.directory_sync import DirectorySync, SyncResult
+from openlane_authentik.operations.filter_preview import LeftOutOnly, judges_by_copy, preview_by_copy
 from openlane_authentik.operations.health_check import HealthCheck
 from openlane_authentik.operations.health_report import HealthReport
 from openlane_authentik.operations.scope import Scope
@@ -91,6 +95,7 @@ class AuthentikIntegration:
         *,
         checkpoint: bytes | None = None,
         remember: bool = True,
+        filter_copy: bool = False,
         progress: Progress = lambda _read, _expected: None,
     ) -> SyncResult:
         """Read the directory and hand it to the sink, record by record, while it is being read.
@@ -102,6 +107,7 @@ class AuthentikIntegration:
             checkpoint: Of the last result, see ``SyncResult``; only what changed since is then read, if that can be
                 proven. If not, the full sync asks for everybody it knows, and recognises whose ``uid`` changed.
             remember: Whether to give a checkpoint for the next run; it takes some time and memory.
+            filter_copy: Whether to give a copy for ``preview_filter``.
             progress: Told after every page how many users were read, and how many there are about.
 
         Returns:
@@ -121,9 +127,48 @@ class AuthentikIntegration:
             rfc3339(self._clock.now()),
         )
         async with self._client(config.concurrency, config.timeout_seconds, ATTEMPTS) as client:
-            return await DirectorySync(client, sink, scope, context, config, progress).run(
-                checkpoint, remember=remember
-            )
+            sync = DirectorySync(client, sink, scope, context, config, progress)
+            return await sync.run(checkpoint, remember=remember, copy=filter_copy)
+
+    async def preview_filter(
+        self,
+        sink: LeftOutSink,
+        user_input: UserInput | None = None,
+        config: DirectorySyncConfig | None = None,
+        *,
+        copies: Sequence[FilterCopy] = (),
+    ) -> list[Schema]:
+        """Tell what the filter and the switches would keep out of a sync.
+
+        Args:
+            sink: Takes the keys of the records that the filter would leave out.
+            user_input: Filter and switches to try.
+            config: For reading authentik.
+            copies: Of the syncs so far: the last whole one, and all since then. Without them, or for a filter that
+                names what they do not hold, everything is read from authentik.
+
+        Returns:
+            The kinds of record that such a sync hands over.
+
+        Raises:
+            FilterError: The filter is not one this package runs.
+            IntegrationError: See ``directory_sync``, where authentik is read.
+        """
+        user_input = user_input or UserInput()
+        scope = Scope(user_input)
+        if judges_by_copy(scope, copies):
+            await preview_by_copy(scope, copies, sink)
+        else:
+            await self.directory_sync(LeftOutOnly(sink), user_input, config, remember=False)
+        return scope.schemas
+
+    def filter_warnings(self, user_input: UserInput) -> list[RunWarning]:
+        """Return what is worth telling who wrote a filter; nothing is read.
+
+        Raises:
+            FilterError: See ``preview_filter``.
+        """
+        return [RunWarning(code=one.code, message=one.message) for one in Scope(user_input).filter.warnings]
 
     async def installation_metadata(self) -> InstallationMetadata:
         """Read what a host shows of this installation.

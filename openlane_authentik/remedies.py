@@ -71,6 +71,12 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
         Surface.HOST: "switch on 'Disable Group Sync'",
         Surface.HOST_COMMAND: "connect it with --disable-group-sync",
     },
+    "confirm_scope": {
+        Surface.LIBRARY: "confirm the save with the number of records in the message",
+        Surface.COMMAND: "confirm the save with the number of records in the message",
+        Surface.HOST: "fill in the number of records in the message as 'Confirm'",
+        Surface.HOST_COMMAND: "give the number of records in the message with --confirm",
+    },
     "raise_time_limit": {
         Surface.LIBRARY: "Raise `timeout_seconds`",
         Surface.COMMAND: "Raise --timeout",

@@ -19,6 +19,11 @@ class Schema(StrEnum):
     GROUP = "DirectoryGroup"
     MEMBERSHIP = "DirectoryMembership"
 
+    @property
+    def plural(self) -> str:
+        """Return what a sentence calls several of them, as ``accounts``."""
+        return f"{self.removeprefix('Directory').lower()}s"
+
 
 class Line(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
     """One line of the NDJSON output; ``type`` tells which."""

@@ -13,12 +13,12 @@ A run's way, from the moment it is due to the moment it is seen:
 
 Around it:
 
-    installations/  what is connected: save after a health check, primary, disconnect
+    installations/  what is connected: save after a health check and a preview of the filter, primary, disconnect
     attention       the operator's word on removals and replaced accounts
     store/lists, history, export   what is read: now, or as of any past run
     web/, cli/      the API, the pages, the command
     database/       SQLite or PostgreSQL, the same statements on both
-    vault/          what credentials are sealed with
+    vault/          what credentials, checkpoints and the copies for previews are sealed with
 
 The host knows an integration by its definition and entry point only.
 """

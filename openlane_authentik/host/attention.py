@@ -181,13 +181,12 @@ def _view(row: Any) -> Attention:
 
 
 def _parts(counts: dict[str, Any]) -> Iterator[str]:
-    words = {"DirectoryAccount": "accounts", "DirectoryGroup": "groups", "DirectoryMembership": "memberships"}
-    replaced = [f"{count['replaced']:,} {words[name]}" for name, count in counts.items() if count["replaced"]]
+    replaced = [f"{count['replaced']:,} {Schema(name).plural}" for name, count in counts.items() if count["replaced"]]
     if replaced:
         told = "come back under another identifier: the directory was restored or upgraded"
         yield f"{', '.join(replaced)} {told}"
     removed = [
-        f"{count['removed']:,} of {count['present']:,} {words[name]}{_lately(count)}"
+        f"{count['removed']:,} of {count['present']:,} {Schema(name).plural}{_lately(count)}"
         for name, count in counts.items()
         if count["removed"]
     ]

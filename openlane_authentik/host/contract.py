@@ -5,9 +5,10 @@ An integration is found by its entry point in the group ``openlane.integrations`
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
-from openlane_authentik.emit.envelope import SyncRun
+from openlane_authentik.emit.envelope import RunWarning, Schema, SyncRun
+from openlane_authentik.emit.filter_copy import FilterCopy, LeftOutSink
 from openlane_authentik.emit.sink import Sink
 
 ENTRY_POINTS: Final = "openlane.integrations"
@@ -96,6 +97,46 @@ class Integration(Protocol):
 
     async def installation_metadata(self) -> Any:
         """Tell what to show of the installation: an object that encodes to JSON."""
+        ...
+
+
+class PreviewedSyncResult(SyncResult, Protocol):
+    """What a DirectorySync gives that was asked for a copy."""
+
+    @property
+    def filter_copy(self) -> FilterCopy | None:
+        """What the next preview is told from."""
+        ...
+
+
+@runtime_checkable
+class PreviewingIntegration(Integration, Protocol):
+    """An integration that tells beforehand what its user input would keep out of a sync; not every one does."""
+
+    async def directory_sync(
+        self,
+        sink: Sink,
+        user_input: Any = None,
+        config: Any = None,
+        *,
+        checkpoint: bytes | None = None,
+        filter_copy: bool = False,
+    ) -> PreviewedSyncResult:
+        """Read the directory as ``Integration`` says, and if it is asked for, give a copy for previews."""
+        ...
+
+    def filter_warnings(self, user_input: Any) -> Sequence[RunWarning]:
+        """Tell what is worth knowing of a filter, without reading anything."""
+        ...
+
+    async def preview_filter(
+        self, sink: LeftOutSink, user_input: Any = None, config: Any = None, *, copies: Sequence[FilterCopy] = ()
+    ) -> Sequence[Schema]:
+        """Name what a sync would leave out, told from copies or else by reading; gives the kinds that it would sync.
+
+        Raises:
+            IntegrationError: What had to be read could not be.
+        """
         ...
 
 

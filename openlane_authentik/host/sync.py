@@ -5,7 +5,6 @@ claim (runs/) -> open the credential (vault) -> collect (the integration, into s
 """
 
 import asyncio
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from openlane_authentik.errors import CredentialError, DeadlineError, EndpointError, IntegrationError
 from openlane_authentik.host import runs
 from openlane_authentik.host.attention import list_attention
-from openlane_authentik.host.database.connections import transaction
+from openlane_authentik.host.contract import PreviewingIntegration
+from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.errors import (
     CollectionFailedError,
     DatabaseUnreachableError,
@@ -22,11 +22,12 @@ from openlane_authentik.host.errors import (
 )
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import check_health, get_installation, read_credential
-from openlane_authentik.host.installations.checkpoint import read_checkpoint
 from openlane_authentik.host.notify import notify
 from openlane_authentik.host.runs import ClaimedRun
+from openlane_authentik.host.runs.concerns import list_concerns
+from openlane_authentik.host.store.checkpoint import read_checkpoint
 from openlane_authentik.host.store.staging import Staging, in_thread
-from openlane_authentik.host.store.take_over import take_over
+from openlane_authentik.host.store.take_over import Found, take_over
 from openlane_authentik.log import get_logger
 from openlane_authentik.remedies import Surface, retold
 
@@ -71,7 +72,7 @@ async def _run(host: Host, claimed: ClaimedRun) -> str:
     try:
         with Staging(host.database, host.clock) as staging:
             result = await _collect(host, claimed, staging)
-            attention = await in_thread(take_over, claimed, staging, result.run, result.checkpoint, host.clock)
+            attention = await in_thread(take_over, claimed, staging, result, host.vault, host.clock)
     except (RunLostError, DatabaseUnreachableError):
         raise
     except IntegrationError as error:
@@ -79,21 +80,28 @@ async def _run(host: Host, claimed: ClaimedRun) -> str:
         return FAILED
     if attention:
         await asyncio.to_thread(_ask, host, claimed)
+    await asyncio.to_thread(_tell_concerns, host, claimed)
     _log.info("run taken over", needs_attention=attention)
     return COMPLETED
 
 
-async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
+async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Found:
     installation = await asyncio.to_thread(get_installation, host, claimed.installation_id)
     await asyncio.to_thread(runs.note_input, host.database, claimed, installation.user_input)
-    checkpoint = await asyncio.to_thread(read_checkpoint, host, claimed.installation_id)
+    checkpoint = await asyncio.to_thread(_checkpoint, host, claimed.installation_id)
     definition = host.providers.get(installation.definition_id)
     try:
         async with asyncio.timeout(installation.timeout_seconds):
             integration = definition.build(await asyncio.to_thread(read_credential, host, claimed.installation_id))
             user_input = definition.parse_user_input(installation.user_input)
             config = definition.parse_config(installation.config)
-            return await integration.directory_sync(staging, user_input, config, checkpoint=checkpoint)
+            if isinstance(integration, PreviewingIntegration) and installation.keep_filter_copy:
+                previewed = await integration.directory_sync(
+                    staging, user_input, config, checkpoint=checkpoint, filter_copy=True
+                )
+                return Found(previewed.run, previewed.checkpoint, previewed.filter_copy)
+            result = await integration.directory_sync(staging, user_input, config, checkpoint=checkpoint)
+            return Found(result.run, result.checkpoint)
     except TimeoutError as error:
         raise DeadlineError("the run's time limit has passed") from error
     except (IntegrationError, DBAPIError):
@@ -101,6 +109,11 @@ async def _collect(host: Host, claimed: ClaimedRun, staging: Staging) -> Any:
     except Exception as error:
         # What an integration raises without knowing it may quote anything, so that only its kind is kept.
         raise CollectionFailedError(f"the integration raised {type(error).__name__}") from error
+
+
+def _checkpoint(host: Host, installation_id: str) -> bytes | None:
+    with reading(host.database) as held:
+        return read_checkpoint(held, host.vault, installation_id)
 
 
 async def _confirmed(host: Host, claimed: ClaimedRun, error: IntegrationError) -> IntegrationError:
@@ -133,6 +146,18 @@ def _fail(host: Host, claimed: ClaimedRun, error: IntegrationError) -> None:
     if stopped:
         reason = {"code": error.code, "message": str(error), "remedy": retold(error.remedy, Surface.HOST)}
         notify(host, "installation_errored", get_installation(host, claimed.installation_id), reason)
+
+
+def _tell_concerns(host: Host, claimed: ClaimedRun) -> None:
+    """Tell of what needs somebody since this run, and did not before."""
+    with reading(host.database) as held:
+        before = list_concerns(held, claimed.installation_id, until=claimed.number - 1)
+        now = list_concerns(held, claimed.installation_id, until=claimed.number)
+    told = {(concern.code, concern.schema) for concern in before}
+    for concern in now:
+        if (concern.code, concern.schema) not in told:
+            reason = {"code": concern.code, "message": concern.message, "remedy": concern.remedy}
+            notify(host, "installation_needs_attention", get_installation(host, claimed.installation_id), reason)
 
 
 def _ask(host: Host, claimed: ClaimedRun) -> None:

@@ -10,6 +10,7 @@ from openlane_authentik.directory.replaced import replaced, uids_differ
 from openlane_authentik.directory.roster import Fate, Roster
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
+from openlane_authentik.operations.filter_copy import CopyWriter
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
 from openlane_authentik.records.account import map_account
@@ -27,6 +28,7 @@ class AccountEmitter:
         clock: Stamps them.
         known: Who was known before, if that is remembered.
         renewed: Whether the token's own account is known by another ``uid`` than then.
+        copy: Is given everybody read.
 
     Attributes:
         tally: Of the accounts.
@@ -44,6 +46,7 @@ class AccountEmitter:
         known: Roster | None = None,
         *,
         renewed: bool = False,
+        copy: CopyWriter | None = None,
     ) -> None:
         self.tally = Tally(Schema.ACCOUNT)
         self.roster = roster
@@ -54,6 +57,7 @@ class AccountEmitter:
         self._clock = clock
         self._known = known
         self._renewed = renewed
+        self._copy = copy
         self._uid_changed = False
         self._without_pk: set[Any] = set()
         # What became of the account of those who are gone again, and their uid, "" if they have none.
@@ -116,6 +120,8 @@ class AccountEmitter:
         if pk in self.roster:
             self._gone[pk] = (self.roster.fate_of(pk), text(self.roster.identity(pk).get("uid")))
             self.roster.drop(pk)
+            if self._copy is not None:
+                self._copy.drop(pk)
 
     def removed(self) -> list[Removed]:
         """Return the accounts to be ended: read and gone since, or known before by another ``uid``."""
@@ -127,7 +133,7 @@ class AccountEmitter:
         self._uid_changed |= pk in self.roster and not self.roster.has_uid_of(pk, raw)
         verdict = self._scope.judge(raw, "uid")
         groups, fates = self._scope.judge_memberships(raw, verdict)
-        self.roster.note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))
+        self._note(pk, raw, account, groups, fates if account is Fate.KEPT else [account] * len(groups))
         self.outdated.add(pk)
 
     def _take(self, pk: int, raw: RawRecord, envelopes: list[Envelope]) -> None:
@@ -139,4 +145,9 @@ class AccountEmitter:
         else:
             self.tally.count(account, verdict.reason)
             self.tally.name(account, verdict.reason, raw.get("uid"))
-        self.roster.note(pk, raw, account, *self._scope.judge_memberships(raw, verdict))
+        self._note(pk, raw, account, *self._scope.judge_memberships(raw, verdict))
+
+    def _note(self, pk: int, raw: RawRecord, account: Fate, groups: list[str], fates: list[Fate]) -> None:
+        self.roster.note(pk, raw, account, groups, fates)
+        if self._copy is not None:
+            self._copy.add(pk, raw)

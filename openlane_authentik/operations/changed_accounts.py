@@ -15,6 +15,7 @@ from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
+from openlane_authentik.operations.filter_copy import CopyWriter
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import EARLIER, Tally
 from openlane_authentik.records.account import map_account
@@ -30,6 +31,9 @@ _decoder = msgspec.json.Decoder()
 class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
     """Keeps the roster of the last run up to date, and remembers whom to hand over.
 
+    Args:
+        scope, context, roster, sink, clock, copy: As of ``AccountEmitter``; the roster is that of the last run.
+
     Attributes:
         tally: Of the accounts that changed.
         roster: Everybody known.
@@ -41,7 +45,16 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
     without_pk: Final = 0
     outdated: Final = frozenset[int]()
 
-    def __init__(self, scope: Scope, context: MappingContext, roster: Roster, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        context: MappingContext,
+        roster: Roster,
+        sink: Sink,
+        clock: Clock,
+        *,
+        copy: CopyWriter | None = None,
+    ) -> None:
         self.tally = Tally(Schema.ACCOUNT)
         self.roster = roster
         self.most_edits = max(_FEWEST, len(roster) // _SHARE)
@@ -49,6 +62,7 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         self._context = context
         self._sink = sink
         self._clock = clock
+        self._copy = copy
         self._spool = Spool()
         # Where in the spool each user is who changed.
         self._changed: dict[int, tuple[int, int]] = {}
@@ -92,6 +106,8 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
             self._spool.add(encoded)
             verdict = self._scope.judge(raw, "uid")
             self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))
+            if self._copy is not None:
+                self._copy.add(pk, raw)
             new += 1
         return new
 
@@ -106,6 +122,8 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
             self._gone.add(pk)
             self._changed.pop(pk, None)
             self.roster.drop(pk)
+            if self._copy is not None:
+                self._copy.drop(pk)
 
     async def hand_over(self) -> None:
         """Hand over every account that changed and is in scope, and name every one that is held back."""

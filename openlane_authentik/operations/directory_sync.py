@@ -30,6 +30,7 @@ from openlane_authentik.emit.envelope import (
     RunWarning,
     SyncRun,
 )
+from openlane_authentik.emit.filter_copy import FilterCopy
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.errors import DeadlineError, IntegrationError, ReleaseTooOldError
 from openlane_authentik.log import get_logger
@@ -37,6 +38,7 @@ from openlane_authentik.operations.accounts import AccountEmitter
 from openlane_authentik.operations.changed_accounts import ChangedAccounts
 from openlane_authentik.operations.closing import Verdicts
 from openlane_authentik.operations.collection import Collected, Collector, Progress
+from openlane_authentik.operations.filter_copy import CopyWriter
 from openlane_authentik.operations.groups import emit_groups
 from openlane_authentik.operations.memberships import emit_memberships
 from openlane_authentik.operations.scope import Scope
@@ -57,6 +59,7 @@ class SyncResult:
         checkpoint: Where the next sync can begin; None when it was not asked for, when not every set was read
             completely, or when the release is too old for it (before 2025.8). Opaque, and to be kept like the records:
             it holds people's names.
+        filter_copy: For the preview of a filter; None when it was not asked for.
 
     A delta goes on from all that the run of its checkpoint told, and tells nothing of it twice. Who keeps a checkpoint
     must have taken over, of every set of that run, the envelopes, who was left out and held back, who is gone by
@@ -68,6 +71,7 @@ class SyncResult:
 
     run: SyncRun
     checkpoint: bytes | None = field(repr=False)
+    filter_copy: FilterCopy | None = field(repr=False, default=None)
 
 
 class DirectorySync:
@@ -91,23 +95,26 @@ class DirectorySync:
         self._release: Release | None = None
         self._mode = "delta"
         self._remember = False
+        self._copy = False
         self._full_reason: str | None = None
         self._started_at = client.clock.now()
         self._started = client.clock.monotonic()
         self._closings: list[PayloadSetClosing] = []
 
-    async def run(self, checkpoint: bytes | None, *, remember: bool) -> SyncResult:
+    async def run(self, checkpoint: bytes | None, *, remember: bool, copy: bool = False) -> SyncResult:
         """Read, filter, map and hand over the directory, and close each set with what was proven.
 
         Args:
             checkpoint: Of the last run, if there is one. If it cannot be continued everything is read; whom it knows
                 is then asked for all the same, if it is of the same address.
             remember: Whether to give a checkpoint for the next run.
+            copy: Whether to give a copy for the preview of a filter.
 
         Raises:
             IntegrationError: The run failed; the sink was told so in its ``close_run``.
         """
         self._remember = remember
+        self._copy = copy
         _log.info("sync started", directory=self._context.directory_instance_id, scope=self._scope.fingerprint)
         try:
             with _deadline_as_error():
@@ -150,22 +157,26 @@ class DirectorySync:
             earlier = opened.enter_context(known.roster) if known is not None else None
             clock = self._client.clock
             renewed = known is not None and known.bounds.account != bounds.account
-            accounts = AccountEmitter(self._scope, self._context, roster, self._sink, clock, earlier, renewed=renewed)
+            copy = CopyWriter() if self._copy else None
+            accounts = AccountEmitter(
+                self._scope, self._context, roster, self._sink, clock, earlier, renewed=renewed, copy=copy
+            )
             collected = await collector.everything(accounts, with_groups=self._scope.groups)
-            return await self._hand_over(collected, accounts, bounds, self._started_at)
+            return await self._hand_over(collected, accounts, bounds, self._started_at, copy)
 
     async def _run_delta(self, collector: Collector, checkpoint: bytes | None, bounds: Bounds) -> SyncResult:
         interval = timedelta(seconds=self._config.full_sync_interval_seconds)
         known = starting_point(checkpoint, bounds, self._release, self._scope, self._started_at, interval)
+        copy = CopyWriter() if self._copy else None
         with (
             known.roster as roster,
-            ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock) as accounts,
+            ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock, copy=copy) as accounts,
         ):
             collected = await collector.changes(accounts, known)
             if collected.logins_left and "last_login" in self._scope.filter.payload_fields:
                 raise UnsettledError("filter_needs_full")
             await accounts.hand_over()
-            return await self._hand_over(collected, accounts, bounds, known.full_at)
+            return await self._hand_over(collected, accounts, bounds, known.full_at, copy)
 
     async def _hand_over(
         self,
@@ -173,6 +184,7 @@ class DirectorySync:
         accounts: AccountEmitter | ChangedAccounts,
         bounds: Bounds,
         full_at: datetime,
+        copy: CopyWriter | None,
     ) -> SyncResult:
         """Close the accounts, hand over groups and memberships, and close them."""
         verdicts = Verdicts(collected, self._scope)
@@ -180,17 +192,23 @@ class DirectorySync:
         known = roster.fates() + Counter({Fate.UNNAMED: accounts.without_pk})
         removed = accounts.removed()
         await self._close(verdicts.close(accounts.tally, known, removed if removed or delta else None, delta=delta))
+        groups_copy = CopyWriter() if copy is not None and collected.groups is not None else None
         if collected.groups is not None:
             self._context.seen_at = rfc3339(self._client.clock.now())
-            groups, fates = await emit_groups(collected.groups.rows(), self._scope, self._context, self._sink)
+            rows = collected.groups.rows()
+            groups, fates = await emit_groups(rows, self._scope, self._context, self._sink, groups_copy)
             await self._close(verdicts.close(groups))
             differences = collected.reconciled.differences
             memberships = await emit_memberships(roster, fates, differences, self._context, self._sink)
             await self._close(verdicts.close(memberships))
         code = exit_code(verdicts.reasons)
         run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts)], code, None)
+        filter_copy = None
+        if copy is not None:
+            packed = groups_copy.to_bytes() if groups_copy is not None else None
+            filter_copy = FilterCopy(whole=not delta, accounts=copy.to_bytes(), groups=packed)
         if code != 0 or not self._can_begin_again:
-            return SyncResult(run, None)
+            return SyncResult(run, None, filter_copy)
         checkpoint = Checkpoint(
             bounds=bounds,
             taken_at=self._started_at,
@@ -200,7 +218,7 @@ class DirectorySync:
             outdated=sorted(accounts.outdated & roster.pks),
             roster=roster,
         )
-        return SyncResult(run, checkpoint.to_bytes())
+        return SyncResult(run, checkpoint.to_bytes(), filter_copy)
 
     def _logins_from(self, collected: Collected, roster: Roster) -> int | None:
         if self._release is None or not self._release.has_login_filter:

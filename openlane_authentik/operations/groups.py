@@ -7,6 +7,7 @@ from openlane_authentik.directory.roster import Fate
 from openlane_authentik.emit.envelope import Envelope, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
+from openlane_authentik.operations.filter_copy import CopyWriter
 from openlane_authentik.operations.scope import Scope, fate
 from openlane_authentik.operations.tally import Tally
 from openlane_authentik.records.context import MappingContext
@@ -14,9 +15,16 @@ from openlane_authentik.records.group import map_group
 
 
 async def emit_groups(
-    groups: Iterable[RawRecord], scope: Scope, context: MappingContext, sink: Sink
+    groups: Iterable[RawRecord],
+    scope: Scope,
+    context: MappingContext,
+    sink: Sink,
+    copy: CopyWriter | None = None,
 ) -> tuple[Tally, dict[str, Fate]]:
-    """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``."""
+    """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``.
+
+    The copy, if there is one, is given each group that has one.
+    """
     tally = Tally(Schema.GROUP)
     fates: dict[str, Fate] = {}
 
@@ -26,6 +34,8 @@ async def emit_groups(
             group = fate(verdict)
             if isinstance(pk := raw.get("pk"), str):
                 fates[pk] = group
+                if copy is not None:
+                    copy.add(pk, raw)
             if verdict.kept:
                 yield Envelope(schema=Schema.GROUP, resource=raw["pk"], payload=raw, record=map_group(raw, context))
             else:

@@ -38,6 +38,11 @@ class Scope:
         self._judge = self.filter.judge
         self._resource_matters = "resource" in self.filter.variables
 
+    @property
+    def schemas(self) -> list[Schema]:
+        """The kinds of record that are synced."""
+        return [*Schema] if self.groups else [Schema.ACCOUNT]
+
     def judge(self, raw: RawRecord, identifying: str) -> Verdict:
         """Judge a user by its ``uid`` or a group by its ``pk``; one that lacks it has failed."""
         try:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -304,3 +305,31 @@ def test_a_wrong_filter_is_refused_before_anything_is_stored(desk: Desk) -> None
     assert refused.returncode == 78
     assert "[filter_invalid]" in refused.stderr
     assert desk.json("list") == []
+
+
+def test_a_filter_that_drops_too_much_is_confirmed_with_its_number(desk: Desk) -> None:
+    """The save is refused with number and remedy; with the number it passes, and what is odd of the filter is told."""
+    desk.connect("--name", "Main")
+    assert desk.run("sync", "Main").returncode == 0
+    change = ("connect", "--installation", "Main", "--filter", "payload.is_activ == true")
+    refused = desk.run(*change)
+    told = " ".join(refused.stderr.split())
+    assert refused.returncode == 78
+    assert "[scope_unconfirmed]" in told
+    assert "give the number of records in the message with --confirm" in told
+    assert "did you mean 'is_active'?" in told
+    (number,) = re.findall(r"would take ([\d,]+) records", told)
+    confirmed = desk.run(*change, "--confirm", number.replace(",", ""))
+    assert confirmed.returncode == 0
+    assert "[filter_unknown_field]" in confirmed.stdout + confirmed.stderr
+    synced = desk.run("sync", "Main")
+    assert "[nobody_kept]" in synced.stdout + synced.stderr
+    assert "[nobody_kept]" in " ".join(desk.run("list").stdout.split())
+
+
+def test_a_copy_for_previews_is_switched_off_and_on(desk: Desk) -> None:
+    """What the installation says is what was given last."""
+    desk.connect("--name", "Main")
+    for option, kept in (("--no-keep-filter-copy", False), ("--keep-filter-copy", True)):
+        saved = desk.run("connect", "--installation", "Main", option, "--json")
+        assert json.loads(saved.stdout)["keepFilterCopy"] is kept

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from openlane_authentik import Schema
 from openlane_authentik.host.attention import confirm, dismiss, list_attention
+from openlane_authentik.host.errors import UnconfirmedScopeError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.runs import Run
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault
@@ -103,7 +104,12 @@ class Life:
     def _save(self) -> None:
         # Nothing is saved of a token that may not look.
         self._fake.tokens.permit("viewer", *_SEES_ALL)
-        save_in_process(self._host, self._fake, installation_id=self._id, user_input=self._input, config=self._config)
+        save = partial(save_in_process, self._host, self._fake, installation_id=self._id, config=self._config)
+        try:
+            save(user_input=self._input)
+        except UnconfirmedScopeError as told:
+            self._count("scope confirmed")
+            save(user_input=self._input, confirmed=told.records)
         self._clock.elapsed += 1
 
     def _happen(self) -> None:

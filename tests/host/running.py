@@ -39,6 +39,8 @@ def add_installation(engine: sa.Engine, installation_id: str = "one", **values: 
         "next_run_at": start,
         "breaker_share": 0.2,
         "breaker_least": 10,
+        "keep_filter_copy": True,
+        "filter_warnings": [],
         "created_at": start,
         "updated_at": start,
     }

@@ -15,6 +15,7 @@ from openlane_authentik.host.database.connections import reading, transaction
 from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import Installation, SaveRequest, read_credential, save
+from openlane_authentik.host.store.checkpoint import read_checkpoint
 
 AUTHENTIK = definition.spec.id
 ORGANISATION = "org-1"
@@ -48,6 +49,12 @@ def row_of(host: Host, installation_id: str) -> Any:
     """Give everything that is stored of an installation."""
     with reading(host.database) as held:
         return held.execute(sa.select(installation).where(installation.c.id == installation_id)).one()
+
+
+def checkpoint_of(host: Host, installation_id: str) -> bytes | None:
+    """Give where the next sync begins, opened."""
+    with reading(host.database) as held:
+        return read_checkpoint(held, host.vault, installation_id)
 
 
 def put(host: Host, installation_id: str, **values: Any) -> None:

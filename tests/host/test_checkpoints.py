@@ -9,10 +9,9 @@ from openlane_authentik import Schema
 from openlane_authentik.errors import TokenRejectedError
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import check_health
-from openlane_authentik.host.installations.checkpoint import read_checkpoint
 from tests.host.in_process import stored, sync_now
 from tests.host.scripted import save_scripted, scripted
-from tests.host.support import put, row_of
+from tests.host.support import checkpoint_of, put, row_of
 
 
 def check_now(host: Host, installation_id: str) -> None:
@@ -26,7 +25,7 @@ def test_a_save_during_a_run_leaves_no_checkpoint_of_other_records(host: Host, r
     opened, script, saved = scripted(host)
     script.people(5)
     sync_now(opened, saved.id)
-    assert read_checkpoint(opened, saved.id) == b"here"
+    assert checkpoint_of(opened, saved.id) == b"here"
     script.accounts["new"] = {"display_name": "New"}
     script.checkpoint = b"newer"
     script.meanwhile = lambda: save_scripted(opened, saved.id, **request_)
@@ -46,13 +45,13 @@ def test_a_checkpoint_beside_other_records_is_not_used(host: Host) -> None:
     for _ in range(2):
         sync_now(opened, saved.id)
     put(opened, saved.id, checkpoint_number=1)
-    assert read_checkpoint(opened, saved.id) is None
+    assert checkpoint_of(opened, saved.id) is None
     put(opened, saved.id, checkpoint_number=2)
-    assert read_checkpoint(opened, saved.id) == b"here"
+    assert checkpoint_of(opened, saved.id) == b"here"
     # One that failed changed no record.
     script.error = OSError()
     sync_now(opened, saved.id)
-    assert read_checkpoint(opened, saved.id) == b"here"
+    assert checkpoint_of(opened, saved.id) == b"here"
 
 
 def test_one_odd_refusal_stops_no_schedule(host: Host) -> None:

@@ -1,7 +1,5 @@
 """What a filter or a switch drops has left the scope; only what the directory has no more was removed."""
 
-from typing import Any
-
 import pytest
 
 from openlane_authentik import Schema
@@ -9,16 +7,13 @@ from openlane_authentik.emit.envelope import Removed
 from openlane_authentik.host.attention import list_attention
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.store.lists import list_records
-from openlane_authentik.testing import Directory, FakeAuthentik
+from tests.host.firm import Firm
 from tests.host.in_process import (
-    InProcess,
     changes_of,
     episodes,
     kinds_of,
-    save_in_process,
     stored,
     sync_now,
-    with_definition,
 )
 from tests.host.scripted import scripted
 from tests.support import SimulatedClock
@@ -29,56 +24,16 @@ WITHOUT_SALES = "!payload.name.startsWith('Sales')"
 EVERY_RUN_FULL = {"fullSyncIntervalSeconds": 0}
 
 
-class _Firm:
-    """A host that syncs a small firm: two groups, staff in both, guests in the second."""
-
-    def __init__(self, host: Host, clock: SimulatedClock, *, staff: int = 12, guests: int = 3, **request: Any) -> None:
-        self._clock = clock
-        self.directory = Directory(clock=clock.now)
-        self.fake = FakeAuthentik(self.directory, sleep=clock.sleep)
-        self.everybody = self.directory.create_group("Everybody")
-        self.sales = self.directory.create_group("Sales")
-        self.fake.token()
-        self.people: dict[str, int] = {}
-        for number in range(staff):
-            self._hire(f"staff-{number}", "internal", self.everybody, self.sales)
-        for number in range(guests):
-            self._hire(f"guest-{number}", "external", self.sales)
-        self.host = with_definition(host, InProcess(self.fake, clock))
-        self.saved = save_in_process(self.host, self.fake, **request)
-
-    def _hire(self, name: str, kind: str, *groups: str) -> None:
-        self.people[name] = self.directory.create_user(username=name, name=name, type=kind, groups=groups)
-
-    def uid(self, name: str) -> str:
-        uid: str = self.directory.users[self.people[name]]["uid"]
-        return uid
-
-    def save(self, **request: Any) -> None:
-        save_in_process(self.host, self.fake, installation_id=self.saved.id, **request)
-
-    def sync(self) -> dict[tuple[str, str, str], str]:
-        """Sync some minutes later; gives what the run logged."""
-        self._clock.elapsed += 600
-        run = sync_now(self.host, self.saved.id)
-        assert run.exit_code == 0, run
-        self.mode = run.mode
-        return kinds_of(changes_of(self.host, self.saved.id, run_id=run.id))
-
-    def there(self) -> dict[Schema, int]:
-        return {schema: len(records) for schema, records in stored(self.host, self.saved.id).items()}
-
-
 @pytest.fixture
-def firm(host: Host, clock: SimulatedClock) -> _Firm:
+def firm(host: Host, clock: SimulatedClock) -> Firm:
     """Give a firm that was synced once, whole."""
-    firm = _Firm(host, clock)
+    firm = Firm(host, clock)
     firm.sync()
     assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 2, Schema.MEMBERSHIP: 27}
     return firm
 
 
-def test_what_a_changed_filter_drops_left_the_scope(firm: _Firm) -> None:
+def test_what_a_changed_filter_drops_left_the_scope(firm: Firm) -> None:
     """A filter that drops guests: they and their memberships left the scope, though the breaker would count them."""
     firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=0, breaker_least=1)
     logged = firm.sync()
@@ -90,7 +45,7 @@ def test_what_a_changed_filter_drops_left_the_scope(firm: _Firm) -> None:
     assert list_attention(firm.host, firm.saved.id, status=None) == []
 
 
-def test_who_is_deleted_while_the_filter_changes_was_removed(firm: _Firm) -> None:
+def test_who_is_deleted_while_the_filter_changes_was_removed(firm: Firm) -> None:
     """In the run of a changed filter who is kept out left the scope, and who is no more at the source was removed."""
     guest, staff = firm.uid("guest-1"), firm.uid("staff-3")
     firm.directory.delete_user(firm.people["guest-1"])
@@ -108,7 +63,7 @@ def test_who_is_deleted_while_the_filter_changes_was_removed(firm: _Firm) -> Non
 def test_who_no_longer_matches_the_filter_left_the_scope(host: Host, clock: SimulatedClock, mode: str) -> None:
     """A person whose type changes so that the same filter drops them left the scope, in full and in delta runs."""
     config = EVERY_RUN_FULL if mode == "full" else {}
-    firm = _Firm(host, clock, user_input={"filterExpr": INTERNAL}, config=config)
+    firm = Firm(host, clock, user_input={"filterExpr": INTERNAL}, config=config)
     firm.sync()
     firm.directory.update_user(firm.people["staff-3"], type="external")
     leaver = firm.uid("staff-4")
@@ -134,7 +89,7 @@ def test_a_group_that_the_filter_drops_takes_its_memberships_along(
 ) -> None:
     """A group renamed so that the filter drops it left the scope with its memberships; its members stay."""
     config = EVERY_RUN_FULL if mode == "full" else {}
-    firm = _Firm(host, clock, user_input={"filterExpr": WITHOUT_SALES}, config=config)
+    firm = Firm(host, clock, user_input={"filterExpr": WITHOUT_SALES}, config=config)
     firm.directory.rename_group(firm.sales, "Trade")
     firm.sync()
     firm.directory.rename_group(firm.sales, "Sales again")
@@ -146,7 +101,7 @@ def test_a_group_that_the_filter_drops_takes_its_memberships_along(
 
 
 @pytest.mark.parametrize("gone", ["account", "group"])
-def test_a_membership_of_what_is_no_more_was_removed(firm: _Firm, gone: str) -> None:
+def test_a_membership_of_what_is_no_more_was_removed(firm: Firm, gone: str) -> None:
     """Where the account is removed and the group only left the scope, or the other way, the membership was removed."""
     if gone == "account":
         uid, group = firm.uid("staff-1"), firm.sales
@@ -160,7 +115,7 @@ def test_a_membership_of_what_is_no_more_was_removed(firm: _Firm, gone: str) -> 
     assert logged["DirectoryMembership", uid, group] == "removed"
 
 
-def test_a_switch_takes_groups_out_of_the_scope(firm: _Firm) -> None:
+def test_a_switch_takes_groups_out_of_the_scope(firm: Firm) -> None:
     """With groups no more synced groups and memberships left the scope; switched on again they return."""
     firm.save(user_input={"disableGroupSync": True})
     logged = firm.sync()
@@ -174,7 +129,7 @@ def test_a_switch_takes_groups_out_of_the_scope(firm: _Firm) -> None:
     assert (episode.episode, episode.removed_at, episode.out_of_scope_at) == (1, None, None)
 
 
-def test_a_filter_that_can_match_no_group_takes_them_out_of_the_scope(firm: _Firm) -> None:
+def test_a_filter_that_can_match_no_group_takes_them_out_of_the_scope(firm: Firm) -> None:
     """Groups lack what the filter asks for: their set proves nothing, and yet they were seen and kept out."""
     firm.save(user_input={"filterExpr": ONLY_INTERNAL})
     logged = firm.sync()
@@ -219,7 +174,7 @@ def test_the_evidence_of_a_delta_tells_removed_from_out_of_scope(host: Host) -> 
 def test_who_leaves_while_out_of_scope_was_removed(host: Host, clock: SimulatedClock, mode: str) -> None:
     """A person deleted while the filter keeps them out is logged as removed with all they had, as a delta or a full."""
     config = EVERY_RUN_FULL if mode == "full" else {}
-    firm = _Firm(host, clock, config=config)
+    firm = Firm(host, clock, config=config)
     firm.sync()
     firm.save(user_input={"filterExpr": INTERNAL}, config=config)
     firm.sync()
@@ -235,7 +190,7 @@ def test_who_leaves_while_out_of_scope_was_removed(host: Host, clock: SimulatedC
     assert uid not in {key[1] for key in firm.sync()}
 
 
-def test_groups_deleted_while_they_are_not_synced_were_removed(firm: _Firm) -> None:
+def test_groups_deleted_while_they_are_not_synced_were_removed(firm: Firm) -> None:
     """What is gone when groups are synced again was removed; what is there has been there since it was first seen."""
     first = episodes(firm.host, Schema.MEMBERSHIP, firm.uid("staff-1"), firm.everybody)[0].first_seen_at
     firm.save(user_input={"disableGroupSync": True})
@@ -252,7 +207,7 @@ def test_groups_deleted_while_they_are_not_synced_were_removed(firm: _Firm) -> N
     assert episode.first_seen_at == first
 
 
-def test_since_is_unbroken_by_our_own_settings_as_of_any_run(firm: _Firm) -> None:
+def test_since_is_unbroken_by_our_own_settings_as_of_any_run(firm: Firm) -> None:
     """Now and as of each run lists say since when the present access is there; a real return begins anew."""
     guest, leaver = firm.uid("guest-1"), firm.people["staff-1"]
     first = episodes(firm.host, Schema.MEMBERSHIP, guest, firm.sales)[0].first_seen_at
@@ -284,7 +239,7 @@ def test_since_is_unbroken_by_our_own_settings_as_of_any_run(firm: _Firm) -> Non
     assert (told[5][staff, firm.sales] or "") > first
 
 
-def test_a_mistyped_filter_hides_no_later_removal(firm: _Firm) -> None:
+def test_a_mistyped_filter_hides_no_later_removal(firm: Firm) -> None:
     """A filter that keeps nobody takes everybody out of scope; who is deleted meanwhile is removed all the same."""
     firm.save(user_input={"filterExpr": "payload.is_activ == true"}, breaker_share=1.0)
     assert set(firm.sync().values()) == {"out_of_scope"}
@@ -301,7 +256,7 @@ def test_a_record_that_fails_holds_back_itself_and_nobody_else(host: Host, clock
     """What is had of a person on whom the filter fails stays, memberships too; others are removed; the run exits 0."""
     config = EVERY_RUN_FULL if mode == "full" else {}
     filter_expr = "!payload.name.startsWith('Odd') || int(payload.name) > 0"
-    firm = _Firm(host, clock, user_input={"filterExpr": filter_expr}, config=config)
+    firm = Firm(host, clock, user_input={"filterExpr": filter_expr}, config=config)
     firm.sync()
     odd = firm.uid("staff-1")
     firm.directory.update_user(firm.people["staff-1"], name="Odd")
@@ -319,7 +274,7 @@ def test_a_record_that_fails_holds_back_itself_and_nobody_else(host: Host, clock
 
 def test_removals_of_who_is_out_of_scope_are_asked_about_too(host: Host, clock: SimulatedClock) -> None:
     """Many deleted while the filter keeps them out wait for an operator, as others do."""
-    firm = _Firm(host, clock, staff=2, guests=30)
+    firm = Firm(host, clock, staff=2, guests=30)
     firm.sync()
     firm.save(user_input={"filterExpr": INTERNAL}, breaker_share=0.2, breaker_least=5)
     firm.sync()

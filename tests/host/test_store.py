@@ -180,7 +180,7 @@ def test_an_unproven_set_adds_and_never_removes(host: Host, clock: SimulatedCloc
     opened, script, saved = scripted(host)
     script.people(30, groups=2)
     sync_now(opened, saved.id)
-    assert row_of(opened, saved.id).checkpoint == b"here"
+    assert row_of(opened, saved.id).checkpoint is not None
     clock.elapsed += 60
     script.accounts = {"u001": {"display_name": "Renamed"}, "new": {"display_name": "New"}}
     script.groups, script.memberships = {"g9": {"display_name": "New"}}, {("new", "g9")}

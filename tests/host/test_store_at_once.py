@@ -18,7 +18,7 @@ from openlane_authentik.host.store.staging import Staging
 from openlane_authentik.host.sync import execute
 from tests.host.in_process import stored, sync_now
 from tests.host.scripted import Script, scripted
-from tests.host.support import request_run, row_of
+from tests.host.support import checkpoint_of, request_run
 from tests.support import SimulatedClock
 
 _STRIDE = 4
@@ -71,7 +71,7 @@ def _seen(host: Host, installation_id: str) -> Any:
         lines = held.scalar(sa.select(sa.func.count()).select_from(change))
         ended = held.execute(sa.select(sync_run.c.number, sync_run.c.counts).where(sync_run.c.status == "COMPLETED"))
         runs_seen = sorted(map(str, ended))
-    return stored(host, installation_id), runs_seen, row_of(host, installation_id).checkpoint, lines
+    return stored(host, installation_id), runs_seen, checkpoint_of(host, installation_id), lines
 
 
 def _prepared(host: Host, clock: SimulatedClock) -> tuple[Host, Script, str]:
@@ -149,7 +149,7 @@ def test_a_take_over_that_breaks_anywhere_changes_nothing(host: Host, clock: Sim
     assert attempt > 10
     after = stored(opened, installation_id)
     assert (len(after[Schema.ACCOUNT]), len(after[Schema.MEMBERSHIP])) == (40, 80)
-    assert row_of(opened, installation_id).checkpoint == b"three"
+    assert checkpoint_of(opened, installation_id) == b"three"
 
 
 def _broken_at(host: Host, run_id: str, attempt: int, statement: int) -> bool:
@@ -195,7 +195,7 @@ def test_who_is_cancelled_in_a_take_over_leaves_it_whole(host: Host, clock: Simu
     asyncio.run(work())
     assert left_at == [statements]
     assert statements > 20
-    assert row_of(opened, installation_id).checkpoint == b"three"
+    assert checkpoint_of(opened, installation_id) == b"three"
     assert len(stored(opened, installation_id)[Schema.ACCOUNT]) == 40
 
 

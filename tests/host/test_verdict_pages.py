@@ -4,13 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from openlane_authentik import Schema
+from openlane_authentik.host.cli.records import tell_proof
 from openlane_authentik.host.cli.tables import runs_table, tell_verdict
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations import Installation
+from openlane_authentik.host.store.lists import list_records
 from openlane_authentik.terminal import open_console
 from openlane_authentik.testing import Fault, Server
-from tests.host.support import connect_demo, put
-from tests.host.web_support import Web, as_text, run_now, serving
+from tests.host.support import AUTHENTIK, connect_demo, put
+from tests.host.web_support import Web, as_text, error_of, run_now, serving
 
 
 @pytest.fixture
@@ -54,6 +57,59 @@ def test_a_token_that_sees_a_part_is_told_on_both_pages(
         assert "partial_sight" in page
         assert "Can view User" in page
     assert "Not all proven" in _shown(web, synced)[1]
+
+
+def test_a_list_of_what_is_not_proven_says_so(
+    web: Web, host: Host, server: Server, synced: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pages, API and command: people who left may be among them. As of the run before nothing stands against them."""
+    narrow = {"baseUrl": server.url, "token": server.fake.token("object_level")}
+    put(host, synced.id, credential=host.vault.seal(synced.id, narrow))
+    run_now(host, synced.id)
+    for asked, proven in (("", False), ("?asOf=1", True)):
+        for kind in ("accounts", "groups", "memberships"):
+            with web.browser() as client:
+                page = as_text(client.get(f"/installations/{synced.id}/{kind}{asked}").text)
+            assert ("Not proven" in page) != proven, (kind, asked)
+            with web.client() as client:
+                proof = client.get(f"/v1/integrations/{synced.id}/{kind}{asked}").json()["proof"]
+            assert proof["proven"] == proven
+            assert ("partial_sight" in proof["reasons"]) != proven
+    listed = list_records(host.database, Schema.ACCOUNT, synced.id)
+    tell_proof(open_console(stderr=False), listed.proof)
+    assert "not proven (partial_sight)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_filter_that_drops_too_much_is_refused_with_its_number(web: Web, synced: Installation) -> None:
+    """In the API as ``records`` of the problem; the same save with ``confirm`` passes, and tells what is odd of it."""
+    path, filter_expr = f"/v1/integrations/{AUTHENTIK}/config", "payload.is_activ == true"
+    body = {"installationId": synced.id, "organisation": synced.organisation, "credential": {}}
+    body["userInput"] = {"filterExpr": filter_expr}
+    with web.client() as client:
+        refused = error_of(client.post(path, json=body), 409)
+        assert refused["code"] == "scope_unconfirmed"
+        assert f"{refused['records']:,} records" in refused["message"]
+        too_few = error_of(client.post(path, json=body | {"confirm": refused["records"] - 1}), 409)
+        assert too_few["records"] == refused["records"]
+        saved = client.post(path, json=body | {"confirm": refused["records"]}).json()
+    assert saved["filterWarnings"][0]["code"] == "filter_unknown_field"
+    assert "did you mean 'is_active'?" in _shown(web, synced)[1]
+
+
+def test_a_set_that_three_runs_could_not_prove_needs_attention(
+    web: Web, host: Host, server: Server, synced: Installation
+) -> None:
+    """Told on both pages after the third, and no more after a run that proves it."""
+    stored = host.vault.seal(synced.id, {"baseUrl": server.url, "token": server.fake.token("viewer")})
+    narrow = {"baseUrl": server.url, "token": server.fake.token("object_level")}
+    put(host, synced.id, credential=host.vault.seal(synced.id, narrow))
+    told = "not proven by the newest 3 runs"
+    for number in range(1, 4):
+        run_now(host, synced.id)
+        assert all((told in page) == (number == 3) for page in _shown(web, synced))
+    put(host, synced.id, credential=stored)
+    run_now(host, synced.id)
+    assert not any(told in page for page in _shown(web, synced))
 
 
 def test_a_filter_that_keeps_nobody_is_told_on_both_pages(

@@ -31,7 +31,7 @@ _ATOMS = (
     "true",
 )
 Keys = set[tuple[str, ...]]
-_FILTERS = st.recursive(
+FILTERS = st.recursive(
     st.sampled_from(_ATOMS),
     lambda inner: st.one_of(
         st.tuples(inner, inner).map(lambda pair: f"({pair[0]}) && ({pair[1]})"),
@@ -56,7 +56,7 @@ def _fake(release: str, seed: int) -> FakeAuthentik:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    expression=_FILTERS,
+    expression=FILTERS,
     release=st.sampled_from(sorted(RELEASES)),
     seed=st.integers(1, 3),
     without_groups=st.booleans(),

@@ -103,6 +103,16 @@ def connect(
         int | None,
         typer.Option(help="So many removals, or replaced accounts, at least, to need a person.  [default: 10]"),
     ] = None,
+    keep_filter_copy: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-filter-copy/--no-keep-filter-copy",
+            help="Keep a sealed copy to count what a filter would drop; else the directory is read.  [default: keep]",
+        ),
+    ] = None,
+    confirm: Annotated[
+        int, typer.Option(help="How many records may go out of scope, as the refusal of a save told.", min=0)
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Check a directory and connect it, or change an installation; nothing is stored unless the check passes."""
@@ -119,7 +129,13 @@ def connect(
         credential_file=credential_file,
         user_input={"filterExpr": filter_expr, "disableGroupSync": disable_group_sync, "primaryDirectory": primary},
         frequency=frequency,
-        settings={"timeout_seconds": timeout, "breaker_share": breaker_share, "breaker_least": breaker_least},
+        settings={
+            "timeout_seconds": timeout,
+            "breaker_share": breaker_share,
+            "breaker_least": breaker_least,
+            "keep_filter_copy": keep_filter_copy,
+            "confirmed": confirm,
+        },
     )
     raise typer.Exit(connect_directory(given, installation, as_json=as_json))
 

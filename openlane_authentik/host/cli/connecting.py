@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from openlane_authentik.host.cli.opening import find_installation, opened_host
-from openlane_authentik.host.cli.tables import health_table, say
+from openlane_authentik.host.cli.tables import health_table, say, tell_filter_warnings
 from openlane_authentik.host.cli.words import print_told
 from openlane_authentik.host.contract import Definition
 from openlane_authentik.host.errors import InvalidRequestError, UnhealthyError
@@ -82,6 +82,7 @@ def connect_directory(given: Given, meant: str | None, *, as_json: bool) -> int:
         console = open_console(stderr=False)
         console.print(health_table(saved.health or {"checks": []}))
         say(console, f"=> {'changed' if before else 'connected'}: {saved.name}", style="bold")
+        tell_filter_warnings(console, saved)
         say(console, f"   installation {saved.id}; its next run is due now")
     return 0
 
@@ -91,7 +92,8 @@ def _request(given: Given, before: Installation | None, credential: Mapping[str,
     values: dict[str, Any] = {}
     if before is not None:
         names = ("organisation", "name", "config", "frequency_seconds", "timeout_seconds")
-        values = {name: getattr(before, name) for name in (*names, "breaker_share", "breaker_least")}
+        kept = (*names, "breaker_share", "breaker_least", "keep_filter_copy")
+        values = {name: getattr(before, name) for name in kept}
     told = {"organisation": given.organisation, "name": given.name, **given.settings}
     values |= {name: value for name, value in told.items() if value is not None}
     if given.frequency is not None:

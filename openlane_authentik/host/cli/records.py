@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
+from rich.console import Console
 from rich.table import Table
 
 from openlane_authentik.emit.envelope import Schema
@@ -10,6 +11,7 @@ from openlane_authentik.host.cli.opening import find_installation, opened_host
 from openlane_authentik.host.cli.tables import moment, say
 from openlane_authentik.host.store.as_of import run_as_of
 from openlane_authentik.host.store.lists import Record, list_records
+from openlane_authentik.host.store.proofs import Proof
 from openlane_authentik.terminal import open_console, plain, print_json
 
 
@@ -31,9 +33,16 @@ def show_accounts(meant: str, search: str, as_of: str | None, after: str | None,
     console = open_console(stderr=False)
     if number is not None:
         say(console, f"As of run {number}; the last logins of the past are not known.")
+    tell_proof(console, page.proof)
     console.print(_accounts_table(page.items) if page.items else "No account.")
     if page.next:
         say(console, f"... and more: --after {page.next}")
+
+
+def tell_proof(console: Console, proof: Proof | None) -> None:
+    """Say of a list that it is not proven; nothing of one that is."""
+    if proof is not None and not proof.proven:
+        say(console, f"! {proof}: people who left may be among these, and others missing", style="yellow")
 
 
 def _accounts_table(records: Iterable[Record]) -> Table:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from openlane_authentik.emit.envelope import Schema
 from openlane_authentik.host.attention import Attention
 from openlane_authentik.host.cli.names import Names
 from openlane_authentik.host.cli.words import own_words
@@ -16,7 +17,6 @@ from openlane_authentik.host.store.lists import Change
 from openlane_authentik.terminal import plain
 
 _MARKS: Final = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", "dim")}
-_SETS: Final = {"DirectoryAccount": "accounts", "DirectoryGroup": "groups", "DirectoryMembership": "memberships"}
 _KINDS: Final = {"DirectoryAccount": "account", "DirectoryGroup": "group", "DirectoryMembership": "membership"}
 _SHORT_ID: Final = 8
 _COUNTED: Final = ("emitted", "gone", "added", "changed", "returned", "inScope", "removed", "replaced", "outOfScope")
@@ -54,11 +54,20 @@ def installations_table(rows: Iterable[tuple[Installation, Run | None]]) -> Tabl
     return table
 
 
+def tell_filter_warnings(console: Console, one: Installation) -> None:
+    """Say what is odd about the filter of an installation."""
+    for warning in one.filter_warnings:
+        say(console, f"! {one.name}: {warning['message']} [{warning['code']}]", style="yellow")
+
+
 def tell_trouble(console: Console, one: Installation, questions: Sequence[Attention]) -> None:
     """Say what of an installation needs somebody, and what to do."""
     if one.reason is not None:
         say(console, f"! {one.name}: {one.reason['message']} [{one.reason['code']}]", style="yellow")
         say(console, f"  {own_words(one.reason['remedy'])}")
+    for concern in one.concerns:
+        say(console, f"! {one.name}: needs attention: {concern.message} [{concern.code}]", style="yellow")
+        say(console, f"  {own_words(concern.remedy)}")
     for question in questions:
         say(console, f"! {one.name}: {question.message}", style="yellow")
         say(console, f"  openlane-authentik host attention {one.id[:_SHORT_ID]}")
@@ -110,7 +119,7 @@ def sets_table(run: Run) -> Table:
     for schema, counts in (run.counts or {}).items():
         told = (run.sets or {}).get(schema)
         table.add_row(
-            plain(_SETS.get(schema, schema)), *(_number(counts.get(name)) for name in _COUNTED), plain(_proof(told))
+            plain(Schema(schema).plural), *(_number(counts.get(name)) for name in _COUNTED), plain(_proof(told))
         )
     return table
 

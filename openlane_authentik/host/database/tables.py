@@ -60,10 +60,14 @@ installation: Final = sa.Table(
     _moment("next_run_at"),
     sa.Column("breaker_share", sa.Float, nullable=False),
     sa.Column("breaker_least", sa.Integer, nullable=False),
-    # Where the next sync can begin; holds people's names, like the records. It belongs to the records of the run of
-    # this number, and is good for nothing beside those of another.
+    # Where the next sync can begin; sealed, since it names those too whom the filter leaves out. It belongs to the
+    # records of the run of this number, and is good for nothing beside those of another.
     sa.Column("checkpoint", sa.LargeBinary, nullable=True),
     sa.Column("checkpoint_number", sa.Integer, nullable=True),
+    # Whether the copy that filters are previewed on is kept.
+    sa.Column("keep_filter_copy", sa.Boolean, nullable=False),
+    # What is worth telling of its filter: [{code, message}].
+    sa.Column("filter_warnings", sa.JSON, nullable=False),
     # Counts the saves; a run that was claimed under another version does not know what the last one said.
     sa.Column("version", sa.Integer, nullable=False),
     _moment("created_at", nullable=False),
@@ -77,6 +81,17 @@ installation: Final = sa.Table(
         sqlite_where=sa.text("is_primary"),
         postgresql_where=sa.text("is_primary"),
     ),
+)
+
+# What filters are previewed on: the fields they may name, of everybody read, people out of scope included. Sealed by
+# the vault. Of accounts the parts of the last whole copy and of all runs since, of groups that of the last run.
+filter_copy: Final = sa.Table(
+    "filter_copy",
+    metadata,
+    sa.Column("installation_id", sa.ForeignKey("installation.id"), primary_key=True),
+    sa.Column("schema", sa.Text, primary_key=True),
+    sa.Column("run_number", sa.Integer, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
 
 _ACTIVE_RUN: Final = sa.text("status IN ('PENDING', 'RUNNING')")

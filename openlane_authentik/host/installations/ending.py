@@ -12,15 +12,16 @@ from openlane_authentik.host.errors import DisconnectedError, UnknownProviderErr
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.primary import hold_organisation
 from openlane_authentik.host.installations.views import Installation, InstallationStatus, view_within
+from openlane_authentik.host.store.filter_copies import delete_copies
 from openlane_authentik.log import get_logger
 
 _log = get_logger()
 
 
 def disconnect(host: Host, installation_id: str) -> Installation:
-    """Delete the credential, close what runs, and stop the schedule; records, runs and change log are kept.
+    """Delete the credential and the copy for previews, close what runs, and stop the schedule.
 
-    To disconnect again changes nothing.
+    Records, runs and change log are kept. To disconnect again changes nothing.
 
     Raises:
         UnknownRecordError: There is no such installation.
@@ -63,6 +64,7 @@ def _end(held: sa.Connection, row: Any, reason: dict[str, str], moment: datetime
             updated_at=now,
         )
     )
+    delete_copies(held, row.id)
     if (run_id := runs.active_run(held, row.id)) is not None:
         runs.close_run(held, run_id, DisconnectedError("the installation was disconnected"), moment)
     held.execute(

@@ -9,6 +9,8 @@ from openlane_authentik.host.database.connections import connection, transaction
 from openlane_authentik.host.database.tables import host_fact, installation
 from openlane_authentik.host.errors import VaultError
 from openlane_authentik.host.host import Host
+from openlane_authentik.host.store.checkpoint import reseal_checkpoints
+from openlane_authentik.host.store.filter_copies import reseal_copies
 from openlane_authentik.host.vault import PROOF, Vault
 from openlane_authentik.host.vault.keys import KeyFile, new_key
 from openlane_authentik.log import get_logger
@@ -17,7 +19,7 @@ _log = get_logger()
 
 
 def rotate(host: Host) -> int:
-    """Seal every credential anew.
+    """Seal every credential anew, every checkpoint, and every copy that filters are previewed on.
 
     With a key file the new key is made here, and afterwards the file holds no other. Keys that the operator gives
     are the operator's to change: the first of them seals, and the others may go when this has ended.
@@ -61,6 +63,8 @@ def _reseal(host: Host) -> int:
                 .where(installation.c.id == row.id)
                 .values(credential=_resealed(host.vault, row.id, row.credential))
             )
+        reseal_checkpoints(held, host.vault)
+        reseal_copies(held, host.vault)
     _log.info("key_rotated", credentials=len(rows))
     return len(rows)
 

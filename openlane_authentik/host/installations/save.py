@@ -25,14 +25,19 @@ from openlane_authentik.host.errors import (
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.installations.forms import check_form, fill_in
 from openlane_authentik.host.installations.health import examine
+from openlane_authentik.host.installations.preview import check_scope, filter_warnings
 from openlane_authentik.host.installations.primary import PRIMARY, hold_organisation, keeps_mark, resign_others
 from openlane_authentik.host.installations.views import Installation, InstallationStatus, status_by_history, view_within
 from openlane_authentik.host.runs.schedule import FIRST_INTERVAL
+from openlane_authentik.host.store.breaker import Limits
+from openlane_authentik.host.store.filter_copies import delete_copies
 from openlane_authentik.log import get_logger
 
 _INSTANCE: Final = "directoryInstanceId"
 _LONGEST_NAME: Final = 200
 _SHORTEST_FREQUENCY: Final = 60
+_NO_SCOPE: Final = frozenset({"name", PRIMARY})
+_EMPTY: Final = (None, "", False)
 _log = get_logger()
 
 
@@ -50,6 +55,9 @@ class SaveRequest:
         timeout_seconds: After how long a run ends, proving nothing.
         breaker_share, breaker_least: Above which part of a set, and how many at least, removals and replaced accounts
             need a person.
+        keep_filter_copy: Whether to keep a copy of what filters may name, of everybody, to preview filters on; without
+            it a preview reads the directory.
+        confirmed: How many records may go out of scope by this save, where they are more than the limits.
     """
 
     organisation: str
@@ -61,6 +69,8 @@ class SaveRequest:
     timeout_seconds: int = 3600
     breaker_share: float = 0.2
     breaker_least: int = 10
+    keep_filter_copy: bool = True
+    confirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class _Found:
     health: dict[str, Any]
     metadata: dict[str, Any]
     checked_at: str
+    warnings: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,7 @@ async def save(
         UnknownRecordError: There is no such installation.
         InvalidRequestError: A form is not filled in as its schema says.
         UnhealthyError: The health check failed.
+        UnconfirmedScopeError: See ``check_scope``.
         ConflictError: The directory is connected already, is another one than before, or was changed meanwhile.
         VaultError: See ``Vault``.
         IntegrationError: What the integration itself says is wrong.
@@ -108,14 +120,20 @@ async def save(
     check_form("userInput", definition.user_input.schema, request.user_input)
     credential = fill_in(definition, request.credential, stored.credential)
     user_input = definition.parse_user_input(request.user_input)
-    definition.parse_config(request.config)
+    config = definition.parse_config(request.config)
     integration = definition.build(credential)
     health = await examine(integration, user_input)
     checked_at = host.now()
     if health["exitCode"] != 0:
         failed = [check["code"] for check in health["checks"] if check["status"] == "fail"]
         raise UnhealthyError(f"the health check failed: {', '.join(failed) or health['status']}", health)
-    found = _Found(credential, health, await _metadata(integration), checked_at)
+    metadata = await _metadata(integration)
+    there = await asyncio.to_thread(_changed, host, definition_id, request, metadata, installation_id)
+    if there is not None and _scope(there.user_input) != _scope(request.user_input):
+        limits = Limits(request.breaker_share, request.breaker_least)
+        await check_scope(host, there.id, integration, (user_input, config), limits, request.confirmed)
+    warnings = msgspec.to_builtins(filter_warnings(integration, user_input))
+    found = _Found(credential, health, metadata, checked_at, list(warnings))
     saved = await asyncio.to_thread(_store, host, definition, request, found, stored, installation_id)
     _log.info("installation_saved", installation_id=saved.id, provider=definition_id)
     return saved
@@ -133,6 +151,24 @@ def _check(request: SaveRequest) -> None:
     }
     if broken := [rule for rule, kept in rules.items() if not kept]:
         raise InvalidRequestError("; ".join(broken))
+
+
+def _changed(
+    host: Host, definition_id: str, request: SaveRequest, metadata: Mapping[str, Any], installation_id: str | None
+) -> Any:
+    """Give the installation that a save would change; None when it would make one.
+
+    Raises:
+        ConflictError: See ``_row``.
+    """
+    same_directory = _same_directory(definition_id, request.organisation, metadata.get(_INSTANCE), installation_id)
+    with reading(host.database) as held:
+        return _row(held, same_directory, installation_id)
+
+
+def _scope(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what may decide which records are synced: all that is neither a name nor a mark, nor empty."""
+    return {key: value for key, value in user_input.items() if key not in _NO_SCOPE and value not in _EMPTY}
 
 
 def _stored(host: Host, definition_id: str, request: SaveRequest, installation_id: str | None) -> _Stored:
@@ -177,7 +213,10 @@ def _store(
     with transaction(host.database) as held:
         hold_organisation(held, request.organisation)
         host.vault.hold(held)
-        row = _row(held, definition.spec.id, request.organisation, found.metadata.get(_INSTANCE), installation_id)
+        same_directory = _same_directory(
+            definition.spec.id, request.organisation, found.metadata.get(_INSTANCE), installation_id
+        )
+        row = _row(held, same_directory.with_for_update(key_share=True), installation_id)
         if row is not None and row.credential != stored.sealed:
             raise ConflictError("somebody else changed this installation meanwhile")
         row_id = row.id if row is not None else secrets.token_hex(8)
@@ -191,7 +230,13 @@ def _store(
             first = {"status": InstallationStatus.PENDING, "interval_seconds": FIRST_INTERVAL, "version": 1}
             held.execute(installation.insert().values(**new, **first, **values, created_at=values["updated_at"]))
         else:
-            if stored.credential != found.credential or row.user_input != values["user_input"]:
+            if not values["keep_filter_copy"]:
+                delete_copies(held, row_id)
+            if (
+                stored.credential != found.credential
+                or row.user_input != values["user_input"]
+                or row.keep_filter_copy < values["keep_filter_copy"]
+            ):
                 values |= {"checkpoint": None, "checkpoint_number": None}
             values["version"] = row.version + 1
             values["status"] = status_by_history(held, row_id)
@@ -199,19 +244,26 @@ def _store(
         return view_within(held, row_id)
 
 
-def _row(
-    held: sa.Connection, definition_id: str, organisation: str, instance: str | None, installation_id: str | None
-) -> Any:
-    """Give the installation that a save changes; None when it makes one."""
-    same_directory = sa.select(installation).where(
+def _same_directory(
+    definition_id: str, organisation: str, instance: str | None, installation_id: str | None
+) -> sa.Select[Any]:
+    return sa.select(installation).where(
         installation.c.organisation == organisation,
         installation.c.definition_id == definition_id,
         installation.c.instance_id == (instance or installation_id or ""),
     )
-    there = held.execute(same_directory.with_for_update(key_share=True)).one_or_none()
+
+
+def _row(held: sa.Connection, same_directory: sa.Select[Any], installation_id: str | None) -> Any:
+    """Give the installation that a save changes; None when it makes one.
+
+    Raises:
+        ConflictError: The directory is connected already, or is another one than before.
+    """
+    there = held.execute(same_directory).one_or_none()
     if installation_id is None:
         if there is not None and there.status != InstallationStatus.DISABLED:
-            raise ConflictError(f"this directory is connected already, as installation {there.id}")
+            raise ConflictError(f"this directory is connected already: change installation {there.id}")
         return there
     if there is None or there.id != installation_id:
         raise ConflictError("this is another directory than before: connect it as an installation of its own")
@@ -239,5 +291,7 @@ def _values(host: Host, definition: Definition, request: SaveRequest, found: _Fo
         "next_run_at": now,
         "breaker_share": request.breaker_share,
         "breaker_least": request.breaker_least,
+        "keep_filter_copy": request.keep_filter_copy,
+        "filter_warnings": found.warnings,
         "updated_at": now,
     }

@@ -10,6 +10,7 @@ from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.database.tables import installation, sync_run
 from openlane_authentik.host.errors import UnknownRecordError
 from openlane_authentik.host.host import Host
+from openlane_authentik.host.runs.concerns import Concern, list_concerns
 
 
 class InstallationStatus(StrEnum):
@@ -34,6 +35,9 @@ class Installation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         next_run_at: None when nothing is scheduled.
         breaker_share, breaker_least: Above which part of a set, and how many at least, removals and replaced accounts
             need a person.
+        keep_filter_copy: Whether a copy is kept to preview filters on.
+        filter_warnings: What is worth telling of its filter: ``code`` and ``message``.
+        concerns: What of its runs needs somebody, beside what the breaker asks.
     """
 
     id: str
@@ -57,6 +61,9 @@ class Installation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     next_run_at: str | None
     breaker_share: float
     breaker_least: int
+    keep_filter_copy: bool
+    filter_warnings: list[dict[str, Any]]
+    concerns: list[Concern]
     created_at: str
     updated_at: str
 
@@ -74,7 +81,7 @@ def list_installations(host: Host, organisation: str | None = None) -> list[Inst
     if organisation is not None:
         query = query.where(installation.c.organisation == organisation)
     with reading(host.database) as held:
-        return [_view(row) for row in held.execute(query)]
+        return [_view(held, row) for row in held.execute(query).all()]
 
 
 def get_installation(host: Host, installation_id: str) -> Installation:
@@ -96,7 +103,7 @@ def view_within(held: sa.Connection, installation_id: str) -> Installation:
     row = held.execute(_SHOWN.where(installation.c.id == installation_id)).one_or_none()
     if row is None:
         raise UnknownRecordError(f"there is no installation {installation_id!r}")
-    return _view(row)
+    return _view(held, row)
 
 
 def status_by_history(held: sa.Connection, installation_id: str) -> InstallationStatus:
@@ -107,6 +114,8 @@ def status_by_history(held: sa.Connection, installation_id: str) -> Installation
     return InstallationStatus.CONNECTED if held.scalar(completed.limit(1)) else InstallationStatus.PENDING
 
 
-def _view(row: Any) -> Installation:
+def _view(held: sa.Connection, row: Any) -> Installation:
     values = row._asdict()
-    return Installation(**{**values, "status": InstallationStatus(values["status"])})
+    status = InstallationStatus(values["status"])
+    concerns = list_concerns(held, row.id) if status is not InstallationStatus.DISABLED else []
+    return Installation(**{**values, "status": status, "concerns": concerns})

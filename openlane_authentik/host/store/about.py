@@ -6,21 +6,12 @@ import msgspec
 import sqlalchemy as sa
 
 from openlane_authentik.emit.envelope import Schema
-from openlane_authentik.host.database.tables import installation, sync_run
+from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.store.history import directory
+from openlane_authentik.host.store.proofs import Proof, newest_run, proof_of
 
 # What the change log does not hold, so that it is empty as of a past run.
 _NOT_LOGGED: Final = ("lastLoginAt",)
-
-
-class Proof(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Whether a run proved that it read a set completely, and what stands against it."""
-
-    proven: bool
-    reasons: list[str]
-
-    def __str__(self) -> str:
-        return "proven" if self.proven else f"not proven ({', '.join(self.reasons) or 'no reason told'})"
 
 
 class About(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -74,7 +65,7 @@ def about_export(held: sa.Connection, installation_id: str, as_of: int | None, w
         written_at: The moment.
     """
     one = held.execute(sa.select(installation).where(installation.c.id == installation_id)).one()
-    run = held.execute(_newest_run(installation_id, as_of)).one_or_none()
+    run = held.execute(newest_run(installation_id, as_of)).one_or_none()
     counts = (run.counts or {}) if run else {}
     sets = run.sets if run else None
     return About(
@@ -89,18 +80,10 @@ def about_export(held: sa.Connection, installation_id: str, as_of: int | None, w
         filter=(run.user_input or {}).get("filterExpr", "") if run else None,
         # A set that is not synced has no more than the counts of those that ended or went out of scope.
         groups_synced="read" in counts.get(Schema.GROUP.value, {}) if run else None,
-        proof=sets and {schema: Proof(proven=told["proven"], reasons=told["reasons"]) for schema, told in sets.items()},
+        proof=sets and {schema: proof_of(told) for schema, told in sets.items()},
         not_known=[] if as_of is None else list(_NOT_LOGGED),
         rows=held.scalar(_counted(installation_id, as_of)) or 0,
     )
-
-
-def _newest_run(installation_id: str, as_of: int | None) -> sa.Select[Any]:
-    columns = sync_run.c
-    ended = sa.select(sync_run).where(columns.installation_id == installation_id, columns.status == "COMPLETED")
-    if as_of is not None:
-        ended = ended.where(columns.number <= as_of)
-    return ended.order_by(columns.number.desc()).limit(1)
 
 
 def _counted(installation_id: str, as_of: int | None) -> sa.Select[Any]:

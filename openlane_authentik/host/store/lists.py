@@ -15,6 +15,7 @@ from openlane_authentik.host.store.changes import ADDED, CHANGED, IN_SCOPE, RETU
 from openlane_authentik.host.store.continuing import SUCCEEDED
 from openlane_authentik.host.store.history import check_run_number, directory, lineage, mapped
 from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
+from openlane_authentik.host.store.proofs import Proof, read_proof
 
 MOST_ROWS: Final = 1_000
 _LONGEST_IN_MARK: Final = 200
@@ -85,10 +86,15 @@ class Change(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Some of a list; ``next`` is where the following page begins, None at the end."""
+    """Some of a list; ``next`` is where the following page begins, None at the end.
+
+    Attributes:
+        proof: Of records, what the newest run has proven of their set; None when no run tells.
+    """
 
     items: list[Any]
     next: str | None
+    proof: Proof | None = None
 
 
 class _Login(msgspec.Struct):
@@ -143,8 +149,10 @@ def list_records(
         if place is not None:
             statement = statement.where(sa.tuple_(*order) > sa.tuple_(*_whole(held, rows, place)))
         found, more = _some(held, statement.order_by(*order), limit)
+        proof = read_proof(held, installation_id, schema, as_of)
     following = _mark([_cut(getattr(found[-1], column.key)) for column in order]) if more else None
     return Page(
+        proof=proof,
         items=[
             Record(
                 external_id=row.external_id,

@@ -117,20 +117,28 @@ class Staging(AbstractContextManager["Staging"]):
         if Schema.ACCOUNT not in self.closings:
             raise CollectionFailedError("the run came to its end without closing its accounts")
         for table in kinds.staged.tables.values():
-            self._write(table, self._waiting.pop(table.name, []))
-            try:
-                with self.held.begin():
-                    for index in table.indexes:
-                        index.create(self.held)
-                    kinds.analyze(self.held, table)
-            except IntegrityError:
-                raise CollectionFailedError(f"two records of {table.name} have the same key") from None
+            self.settle(table)
         with self.held.begin():
             for schema, kind in KINDS.items():
                 staged = self.held.scalar(sa.select(sa.func.count()).select_from(kind.staged))
                 emitted = self.closings[schema].counts.emitted if schema in self.closings else 0
                 if staged != emitted:
                     raise CollectionFailedError(f"{emitted} records of {schema.value} were emitted, and {staged} came")
+
+    def settle(self, table: sa.Table) -> None:
+        """Stage what still waits for one table, and make its rows quick to find.
+
+        Raises:
+            CollectionFailedError: Two records have the same key.
+        """
+        self._write(table, self._waiting.pop(table.name, []))
+        try:
+            with self.held.begin():
+                for index in table.indexes:
+                    index.create(self.held)
+                kinds.analyze(self.held, table)
+        except IntegrityError:
+            raise CollectionFailedError(f"two records of {table.name} have the same key") from None
 
     def begin(self) -> AbstractContextManager[object]:
         """Begin the transaction that takes the records over, on this very connection."""

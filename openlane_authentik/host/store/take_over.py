@@ -7,12 +7,14 @@ each account that it names. What it received of an account that it then names is
 end the account, which was gone when the reading ended.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from openlane_authentik.clock import Clock, rfc3339
 from openlane_authentik.emit.envelope import PayloadSetClosing, Schema, SyncRun
+from openlane_authentik.emit.filter_copy import FilterCopy
 from openlane_authentik.host import runs
 from openlane_authentik.host.database.tables import installation
 from openlane_authentik.host.runs import ClaimedRun
@@ -30,8 +32,10 @@ from openlane_authentik.host.store.changes import (
     log_endings,
     take_back_into_scope,
 )
+from openlane_authentik.host.store.checkpoint import seal_checkpoint
 from openlane_authentik.host.store.continuing import SUCCEEDED, continue_episodes
 from openlane_authentik.host.store.endings import end_episodes, find_endings, proven
+from openlane_authentik.host.store.filter_copies import keep_copy
 from openlane_authentik.host.store.kinds import KINDS, Kind, ending
 from openlane_authentik.host.store.last_day import count_there, read_last_day
 from openlane_authentik.host.store.moves import OUT_OF_SCOPE, REMOVED, REPLACED
@@ -41,16 +45,32 @@ from openlane_authentik.host.store.successions import (
     find_successions,
     withhold_successors,
 )
+from openlane_authentik.host.vault import Vault
 
 
-def take_over(claimed: ClaimedRun, staging: Staging, run: SyncRun, checkpoint: bytes | None, clock: Clock) -> bool:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run came to besides its records.
+
+    Attributes:
+        run: The line that closed it.
+        checkpoint: Where the next can begin.
+        filter_copy: What filters are previewed on; None when none is kept.
+    """
+
+    run: SyncRun
+    checkpoint: bytes | None = field(repr=False)
+    filter_copy: FilterCopy | None = None
+
+
+def take_over(claimed: ClaimedRun, staging: Staging, found: Found, vault: Vault, clock: Clock) -> bool:
     """Make a run that came to its end the newest state of the directory.
 
     Args:
         claimed: The run, as long as it is this worker's.
         staging: What it emitted.
-        run: The line that closed it.
-        checkpoint: Where the next can begin.
+        found: What else it came to.
+        vault: Seals the checkpoint, and the copy that filters are previewed on.
         clock: For the time at which it becomes visible.
 
     Returns:
@@ -58,11 +78,18 @@ def take_over(claimed: ClaimedRun, staging: Staging, run: SyncRun, checkpoint: b
 
     Raises:
         RunLostError: The run is no longer this worker's; nothing was changed.
+        VaultError: There is no key to seal with; nothing was changed.
         DatabaseUnreachableError: Nothing was changed.
     """
     staging.flush()
     with staging.begin():
-        return _take_over(staging.held, claimed, staging, run, checkpoint, clock)
+        # In the order in which a key rotation takes both: see ``Vault.hold``.
+        vault.hold(staging.held)
+        checkpoint = seal_checkpoint(vault, claimed.installation_id, found.checkpoint)
+        asked = _take_over(staging.held, claimed, staging, found.run, checkpoint, clock)
+        if found.filter_copy is not None:
+            keep_copy(staging.held, vault, claimed, found.filter_copy)
+        return asked
 
 
 def _take_over(

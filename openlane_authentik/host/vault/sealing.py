@@ -28,6 +28,14 @@ class _Sealed(msgspec.Struct, frozen=True):
     credential: dict[str, Any]
 
 
+class _SealedContent(msgspec.Struct, frozen=True):
+    """What is inside of anything but a credential."""
+
+    installation: str
+    name: str
+    content: bytes
+
+
 class Vault:
     """Seals and opens with the keys as they are at that moment; its text shows none of them.
 
@@ -58,10 +66,7 @@ class Vault:
             WrongKeyError: It was sealed with another key, or is damaged.
             ForeignCredentialError: It was sealed for another installation.
         """
-        try:
-            inside = msgspec.json.decode(self._fernet().decrypt(sealed), type=_Sealed)
-        except InvalidToken:
-            raise WrongKeyError("the key does not open what is stored in this database") from None
+        inside = msgspec.json.decode(self._opened(sealed), type=_Sealed)
         if inside.installation != installation_id:
             raise ForeignCredentialError("the stored credential was sealed for another installation")
         self.opened.update(_texts(inside.credential))
@@ -74,6 +79,26 @@ class Vault:
             VaultError: See ``unseal``.
         """
         return self.seal(installation_id, self.unseal(installation_id, sealed))
+
+    def seal_content(self, installation_id: str, name: str, content: bytes) -> bytes:
+        """Seal something of an installation that is no credential, under a name.
+
+        Raises:
+            KeyMissingError: There is no key any more.
+        """
+        inside = _SealedContent(installation=installation_id, name=name, content=content)
+        return self._fernet().encrypt(msgspec.msgpack.encode(inside))
+
+    def unseal_content(self, installation_id: str, name: str, sealed: bytes) -> bytes:
+        """Open what was sealed for this installation under this name.
+
+        Raises:
+            VaultError: See ``unseal``.
+        """
+        inside = msgspec.msgpack.decode(self._opened(sealed), type=_SealedContent)
+        if (inside.installation, inside.name) != (installation_id, name):
+            raise ForeignCredentialError("what is stored was sealed for another installation")
+        return inside.content
 
     def check(self, held: sa.Connection) -> None:
         """See that the keys are the right ones, now.
@@ -96,6 +121,12 @@ class Vault:
         """
         proof = held.scalar(_PROOF.with_for_update(read=not alone))
         self.unseal(PROOF, proof or "")
+
+    def _opened(self, sealed: str | bytes) -> bytes:
+        try:
+            return self._fernet().decrypt(sealed)
+        except InvalidToken:
+            raise WrongKeyError("the key does not open what is stored in this database") from None
 
     def _fernet(self) -> MultiFernet:
         keys = self.keys.read()

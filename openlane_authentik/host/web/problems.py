@@ -19,6 +19,7 @@ from openlane_authentik.host.errors import (
     RequestError,
     TooManyTriesError,
     UnauthorisedError,
+    UnconfirmedScopeError,
     UnhealthyError,
 )
 from openlane_authentik.log import get_logger
@@ -36,12 +37,14 @@ class Problem(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         message: What was seen.
         remedy: What to do.
         report: Of the health check that failed.
+        records: How many records have to be confirmed.
     """
 
     code: str
     message: str
     remedy: str
     report: dict[str, Any] | None = None
+    records: int | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -59,7 +62,8 @@ _INTERNAL: Final = 500
 def problem_of(error: IntegrationError) -> Problem:
     """Tell a known failure."""
     report = error.report if isinstance(error, UnhealthyError) else None
-    return Problem(error.code, str(error), retold(error.remedy, Surface.HOST), report)
+    records = error.records if isinstance(error, UnconfirmedScopeError) else None
+    return Problem(error.code, str(error), retold(error.remedy, Surface.HOST), report, records)
 
 
 def known(error: Exception) -> IntegrationError | None:

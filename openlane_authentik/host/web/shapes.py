@@ -11,6 +11,7 @@ from openlane_authentik.host.runs import Run
 from openlane_authentik.host.store.as_of import MEANT, PATTERN
 from openlane_authentik.host.store.export import ExportFormat
 from openlane_authentik.host.store.lists import Change, Record
+from openlane_authentik.host.store.proofs import Proof
 
 _LARGEST: Final = 2**31 - 1
 _YEAR: Final = 366 * 86400
@@ -60,6 +61,19 @@ class SaveBody(Asked, frozen=True):
     config: dict[str, Any] = {}
     schedule: Schedule = Schedule()
     breaker: Breaker = Breaker()
+    keep_filter_copy: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Keep, sealed, what filters may name of everybody, to count what a save would drop; "
+            "else the directory is read."
+        ),
+    ] = True
+    confirm: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=_LARGEST, description="How many records may go out of scope by this save, as its refusal told."
+        ),
+    ] = 0
 
     def request(self) -> SaveRequest:
         """Give it as the save takes it."""
@@ -73,6 +87,8 @@ class SaveBody(Asked, frozen=True):
             timeout_seconds=self.schedule.timeout_seconds,
             breaker_share=self.breaker.share,
             breaker_least=self.breaker.least,
+            keep_filter_copy=self.keep_filter_copy,
+            confirmed=self.confirm,
         )
 
 
@@ -199,9 +215,10 @@ class Runs(Listing, frozen=True):
 
 
 class Records(Listing, frozen=True):
-    """Records by name; memberships by ids."""
+    """Records by name; memberships by ids. `proof` is what the newest run has proven of them, null if none tells."""
 
     items: list[Record]
+    proof: Proof | None = None
 
 
 class Changes(Listing, frozen=True):

@@ -82,6 +82,7 @@ def _list(view: View, kind: str, schema: Schema) -> Response:
         provider=provider_name(view.host, shown.definition_id),
         rows=_rows(page),
         next=page.next,
+        proof=page.proof,
         query=query,
         as_of=as_of,
     )
@@ -119,6 +120,7 @@ def _memberships(view: View) -> Response:
         rows=rows,
         names=display_names(view.host, shown.id, pairs, as_of),
         next=page.next,
+        proof=page.proof,
         query=query,
         as_of=as_of,
     )

@@ -21,6 +21,7 @@ from openlane_authentik.host.web.views import Page, View
 
 # Asked for once, at the head of the form.
 _NAME: Final[frozenset[str]] = frozenset({"name"})
+_KEEP_COPY: Final = "keepFilterCopy"
 _MINUTE: Final = 60
 _DEFAULTS: Final = SaveBody(organisation="-")
 
@@ -105,6 +106,8 @@ def _body(form: Mapping[str, str], shown: _Shown) -> SaveBody:
             "share": _number(form, "breaker.share", _DEFAULTS.breaker.share * 100) / 100,
             "least": int(_number(form, "breaker.least", _DEFAULTS.breaker.least)),
         },
+        "keepFilterCopy": form.get(_KEEP_COPY) == "on",
+        "confirm": int(_number(form, "confirm", 0)),
     }
     return shaped(asked, SaveBody)
 
@@ -150,7 +153,16 @@ def _form(view: View, shown: _Shown, error: IntegrationError | None = None) -> R
         settings=settings,
         options=options,
         general=typed if typed is not None else _general(there),
+        keep_filter_copy=_keep_copy(there, typed),
     )
+
+
+def _keep_copy(there: Installation | None, typed: Mapping[str, str] | None) -> Field:
+    """Give the switch of the copy that filters are previewed on."""
+    kept = there.keep_filter_copy if there else _DEFAULTS.keep_filter_copy
+    told = "Count what a filter would drop without reading the directory. The copy holds people out of scope too."
+    text = ("on" if kept else "") if typed is None else typed.get(_KEEP_COPY, "")
+    return Field(_KEEP_COPY, "Keep a sealed copy", told, "switch", text, required=False)
 
 
 def _general(there: Installation | None) -> dict[str, str]:

@@ -145,6 +145,8 @@ def upgrade() -> None:
         sa.Column("breaker_least", sa.Integer(), nullable=False),
         sa.Column("checkpoint", sa.LargeBinary(), nullable=True),
         sa.Column("checkpoint_number", sa.Integer(), nullable=True),
+        sa.Column("keep_filter_copy", sa.Boolean(), nullable=False),
+        sa.Column("filter_warnings", sa.JSON(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("updated_at", sa.String(length=27), nullable=False),
@@ -205,6 +207,15 @@ def upgrade() -> None:
         sa.Column("started_at", sa.String(length=27), nullable=False),
         sa.Column("beat_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
+    )
+    op.create_table(
+        "filter_copy",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("schema", sa.Text(), nullable=False),
+        sa.Column("run_number", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["installation_id"], ["installation.id"], name=op.f("fk_filter_copy_installation_id")),
+        sa.PrimaryKeyConstraint("installation_id", "schema", "run_number", name=op.f("pk_filter_copy")),
     )
     op.create_table(
         "sync_run",
