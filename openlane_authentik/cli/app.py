@@ -2,13 +2,12 @@
 
 import asyncio
 import io
-import logging
 import os
 import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,11 +22,13 @@ from openlane_authentik.integration import AuthentikIntegration
 from openlane_authentik.log import configure_logging
 from openlane_authentik.operations.health_report import report_for
 from openlane_authentik.operations.scope import Scope
+from openlane_authentik.quiet import log_level, set_quiet
 from openlane_authentik.remedies import Surface
 from openlane_authentik.settings import DirectorySyncConfig, UserInput, parse_user_input
 from openlane_authentik.terminal import open_console, print_json
 
 INTERRUPTED = 130
+_QUIET: Final = "--quiet"
 
 app = typer.Typer(
     name="openlane-authentik",
@@ -49,6 +50,12 @@ def _command(
     *,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            _QUIET, help="Of any command: write only warnings and errors to standard error.", callback=set_quiet
+        ),
     ] = False,
 ) -> None:
     """Collect the users, groups and memberships of an authentik, and say what of them is proven complete."""
@@ -151,10 +158,12 @@ def run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)
+    # It may stand anywhere.
+    arguments = sorted(sys.argv[1:], key=lambda argument: argument != _QUIET)
     try:
-        app()
+        app(arguments)
     except IntegrationError as error:
-        of_host = sys.argv[1:2] == [host_app.info.name]
+        of_host = host_app.info.name in arguments[:2]
         show_error(open_console(stderr=True), error, Surface.HOST_COMMAND if of_host else Surface.COMMAND)
         code = error.exit_code
     except KeyboardInterrupt:
@@ -177,13 +186,7 @@ def _integration(
     base_url: str | None, token_file: Path | None, ca_file: Path | None, *, allow_http: bool
 ) -> AuthentikIntegration:
     credential = find_credential(base_url, token_file, allow_http=allow_http)
-    terminal = sys.stderr.isatty()
-    configure_logging(
-        secrets=[credential.token.get_secret_value()],
-        as_json=not terminal,
-        # The progress bar and the summary tell a person the same.
-        level=logging.WARNING if terminal else logging.INFO,
-    )
+    configure_logging(secrets=[credential.token.get_secret_value()], as_json=not sys.stderr.isatty(), level=log_level())
     return AuthentikIntegration(credential, ca_file=ca_file)
 
 

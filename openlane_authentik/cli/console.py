@@ -14,6 +14,7 @@ from openlane_authentik.errors import FilterError, IntegrationError
 from openlane_authentik.filter import render_diagnostic
 from openlane_authentik.operations.collection import Progress
 from openlane_authentik.operations.health_report import CheckStatus, HealthReport, report_for
+from openlane_authentik.quiet import is_quiet
 from openlane_authentik.remedies import Surface, retold
 from openlane_authentik.terminal import plain
 
@@ -38,7 +39,7 @@ def show_health(console: Console, report: HealthReport) -> None:
 
 
 def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun) -> None:
-    """Print what became of each set, and what an operator should know."""
+    """Print what became of each set, and what an operator should know; when quiet, only what stands against it."""
     table = Table("set", box=None, padding=(0, 1), pad_edge=False)
     for title in ("read", "emitted", "filtered", "failed"):
         table.add_column(title, justify="right")
@@ -47,7 +48,8 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
         counts = closing.counts
         numbers = (counts.read, counts.emitted, counts.filtered, counts.failed)
         table.add_row(closing.schema, *map(str, numbers), plain(_claim(closing)))
-    console.print(table)
+    if run.exit_code or not is_quiet():
+        console.print(table)
     for warning in run.warnings:
         console.print(plain(f"warning: {warning.message} [{warning.code}]", style="yellow"))
 
@@ -80,6 +82,6 @@ def show_filter_error(console: Console, expression: str, error: FilterError) -> 
 def progress_bar(console: Console) -> Iterator[Progress]:
     """Show a bar while users are read, when there is a terminal to show it on."""
     columns = (TextColumn("reading users"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with ProgressBar(*columns, console=console, transient=True, disable=is_quiet() or not console.is_terminal) as bar:
         task = bar.add_task("users", total=None)
         yield lambda read, expected: bar.update(task, completed=read, total=max(read, expected))

@@ -333,3 +333,12 @@ def test_a_copy_for_previews_is_switched_off_and_on(desk: Desk) -> None:
     for option, kept in (("--no-keep-filter-copy", False), ("--keep-filter-copy", True)):
         saved = desk.run("connect", "--installation", "Main", option, "--json")
         assert json.loads(saved.stdout)["keepFilterCopy"] is kept
+
+
+def test_a_quiet_command_of_the_host_logs_nothing(desk: Desk) -> None:
+    """A sync that went well writes its table, and not one line of log."""
+    desk.connect("--name", "Main")
+    assert '"event"' in desk.run("sync", "Main").stderr
+    ran = desk.run("sync", "Main", "--quiet")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "COMPLETED" in ran.stdout

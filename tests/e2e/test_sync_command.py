@@ -375,3 +375,18 @@ def test_names_in_any_script_come_out_on_any_terminal(tmp_path: Path) -> None:
     ran = run("demo", "--output", output, env=environment(PYTHONIOENCODING="ascii"))
     assert ran.returncode == 0
     assert any(ord(character) > 127 for character in output.read_text(encoding="utf-8"))
+
+
+def test_a_quiet_sync_says_only_what_is_wrong() -> None:
+    """Wherever the option stands: nothing on standard error of a sync that proved all, warnings and errors as ever."""
+    fake = _fake(20)
+    with serve(fake) as server:
+        good = run("sync", "--quiet", env=_env(server.url, fake))
+        odd = run("--quiet", "sync", "--filter", "payload.is_activ == true", env=_env(server.url, fake))
+        bad = run("sync", "--quiet", env=_env(server.url, fake, "none"))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert _lines(good.stdout)[-1]["status"] == "COMPLETED"
+    assert odd.returncode == 0
+    assert "[filter_kept_nothing]" in odd.stderr
+    assert bad.returncode == 77
+    assert "error:" in bad.stderr

@@ -1,6 +1,5 @@
 """Open the host for a command: its settings, its log without secrets, and the installation that was meant."""
 
-import logging
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from openlane_authentik.host.errors import ConflictError, HostSettingError, Inva
 from openlane_authentik.host.host import Host, open_host
 from openlane_authentik.host.installations import Installation, list_installations
 from openlane_authentik.log import configure_logging, get_logger
+from openlane_authentik.quiet import log_level
 
 _SHORTEST_BEGINNING: Final = 4
 _log = get_logger()
@@ -46,10 +46,8 @@ def opened_host(*, service: bool = False) -> Iterator[Host]:
 
 
 def configure_log(secrets: Collection[str], *, service: bool) -> None:
-    """Log for people on a terminal, else as JSON; what a command prints tells a person enough."""
-    terminal = sys.stderr.isatty()
-    quiet = terminal and not service
-    configure_logging(secrets=secrets, as_json=not terminal, level=logging.WARNING if quiet else logging.INFO)
+    """Log for people on a terminal, else as JSON."""
+    configure_logging(secrets=secrets, as_json=not sys.stderr.isatty(), level=log_level(service=service))
 
 
 def known_secrets(settings: HostSettings) -> set[str]:
