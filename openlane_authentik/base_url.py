@@ -35,10 +35,7 @@ def normalise_base_url(text: str, *, allow_http: bool = False) -> str:
     parts = _split(text.strip())
     host = _host(parts)
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise BaseUrlError(
-            f"the base URL http://{host} would send the token unencrypted; use https:// "
-            "(or allow http explicitly on a network you trust)"
-        )
+        raise BaseUrlError(f"the base URL http://{host} would send the token unencrypted; use https://")
     path = _PASTED_TAIL.sub("", re.sub(r"/{2,}", "/", _path(parts.path))).rstrip("/")
     return f"{parts.scheme}://{host}{_port(parts)}{path}"
 

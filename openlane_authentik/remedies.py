@@ -71,6 +71,12 @@ TERMS: Final[Mapping[str, Mapping[Surface, str]]] = {
         Surface.HOST: "switch on 'Disable Group Sync'",
         Surface.HOST_COMMAND: "connect it with --disable-group-sync",
     },
+    "allow_http": {
+        Surface.LIBRARY: "set `allowHttp`",
+        Surface.COMMAND: "pass --allow-http",
+        Surface.HOST: "tick 'Allow HTTP'",
+        Surface.HOST_COMMAND: "pass --allow-http",
+    },
     "confirm_scope": {
         Surface.LIBRARY: "confirm the save with the number of records in the message",
         Surface.COMMAND: "confirm the save with the number of records in the message",

@@ -26,7 +26,10 @@ class BaseUrlError(ConfigurationError):
     """The base URL cannot be the address of an authentik, or would send the token in the clear."""
 
     code = "base_url_invalid"
-    remedy = "Give the address authentik is opened at in a browser, for example https://auth.example.com."
+    remedy = told(
+        "Give the address authentik is opened at in a browser, for example https://auth.example.com. To send the token "
+        "unencrypted, on a network you trust, {allow_http}."
+    )
 
 
 class UserInputError(ConfigurationError):

@@ -228,6 +228,10 @@ def test_a_private_authority_is_kept_with_the_installation(desk: Desk) -> None:
         nothing = {"AUTHENTIK_BASE_URL": "", "AUTHENTIK_TOKEN": ""}
         assert desk.run("connect", "--installation", "private", "--name", "still", **nothing).returncode == 0
         assert desk.run("sync", "still").returncode == 0
+        # Without it this server is not trusted any more, so that the change is refused.
+        removed = desk.run("connect", "--installation", "still", "--no-ca-file", **nothing)
+        assert (removed.returncode, "tls_failed" in removed.stdout) == (78, True)
+        assert desk.run("sync", "still").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 The life changes a fake authentik, lets the host sync it, and holds what the host then says against what is true.
 """
 
+import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,7 @@ from tests.host.in_process import (
     changes_of,
     replay,
     save_in_process,
+    save_meanwhile,
     stored,
     sync_now,
     with_definition,
@@ -95,21 +97,28 @@ class Life:
             for pk in self._chance.sample(leavers, int(len(leavers) * self._chance.choice([0.4, 0.7, 1]))):
                 self._directory.delete_user(pk)
         if self._chance.random() < 0.06:
-            self._input = {"filterExpr": self._chance.choice(list(FILTERS))}
-            if self._chance.random() < 0.3:
-                self._input["disableGroupSync"] = True
+            self._input = self._another_input()
             self._save()
         self._clock.elapsed += self._chance.choice([0, 0.4, 90])
+
+    def _another_input(self) -> dict[str, Any]:
+        user_input: dict[str, Any] = {"filterExpr": self._chance.choice(list(FILTERS))}
+        if self._chance.random() < 0.3:
+            user_input["disableGroupSync"] = True
+        return user_input
 
     def _save(self) -> None:
         # Nothing is saved of a token that may not look.
         self._fake.tokens.permit("viewer", *_SEES_ALL)
-        save = partial(save_in_process, self._host, self._fake, installation_id=self._id, config=self._config)
+        asyncio.run(self._save_meanwhile())
+
+    async def _save_meanwhile(self) -> None:
+        save = partial(save_meanwhile, self._host, self._fake, installation_id=self._id, config=self._config)
         try:
-            save(user_input=self._input)
+            await save(user_input=self._input)
         except UnconfirmedScopeError as told:
             self._count("scope confirmed")
-            save(user_input=self._input, confirmed=told.records)
+            await save(user_input=self._input, confirmed=told.records)
         self._clock.elapsed += 1
 
     def _happen(self) -> None:
@@ -185,12 +194,13 @@ class Life:
         quiet = self._mishap()
         self._truth.watch(self._input)
         before = stored(self._host, self._id)
+        of_the_run = self._input
         run = sync_now(self._host, self._id)
         # What was to happen at a request that was never sent does not happen at all.
         self._runs += 1
         self._fake.clear_faults()
-        self._integration.kind = None
-        self._check(run, before, quiet=quiet)
+        self._integration.kind = self._integration.meanwhile = None
+        self._check(run, before, of_the_run, quiet=quiet)
 
     def _mishap(self) -> bool:
         """Prepare what goes wrong in the next run; gives whether the directory is left alone meanwhile."""
@@ -213,7 +223,15 @@ class Life:
             self._fake.token("object_level", visible_users=seen[0], visible_groups=seen[1])
         elif roll < 0.38:
             self._fake.tokens.permit("viewer")
+        elif roll < 0.42:
+            self._integration.meanwhile = self._change_meanwhile
         return True
+
+    async def _change_meanwhile(self) -> None:
+        """Save other settings, or the same ones, while a run is under way that began with those before."""
+        self._count("saved meanwhile")
+        self._input = self._chance.choice([self._input, self._another_input()])
+        await self._save_meanwhile()
 
     def _meanwhile(self, run: int, _directory: Directory) -> None:
         if run == self._runs:
@@ -232,7 +250,7 @@ class Life:
 
     # What must be so after it
 
-    def _check(self, run: Run, before: Records, *, quiet: bool) -> None:
+    def _check(self, run: Run, before: Records, of_the_run: dict[str, Any], *, quiet: bool) -> None:
         after = stored(self._host, self._id)
         lines = changes_of(self._host, self._id, run_id=run.id)
         self._replayed = replay(self._replayed, lines, self._out)
@@ -268,9 +286,7 @@ class Life:
         assert not any(stale.values()), stale
         for schema in whole:
             # Memberships of whom the filter keeps out are known again when these come back.
-            if schema is not Schema.MEMBERSHIP and (
-                schema is Schema.ACCOUNT or not self._input.get("disableGroupSync")
-            ):
+            if schema is not Schema.MEMBERSHIP and (schema is Schema.ACCOUNT or not of_the_run.get("disableGroupSync")):
                 assert self._out[schema].keys() <= self._truth.at_source_ever[schema], "gone, and still out of scope"
         if quiet:
             assert not (wrong := self._truth.wrongs(after, whole)), (run.mode, wrong)

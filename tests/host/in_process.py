@@ -1,14 +1,14 @@
 """Syncs without sockets: the integration of authentik over a fake in this process, hundreds of runs a minute."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from openlane_authentik import AuthentikIntegration, Schema, parse_credential
+from openlane_authentik import AuthentikCredential, AuthentikIntegration, Schema, SyncResult, parse_credential
 from openlane_authentik.definition import definition
 from openlane_authentik.host.database.connections import reading
 from openlane_authentik.host.host import Host
@@ -28,17 +28,22 @@ URL = "https://authentik.example.test"
 Records = dict[Schema, dict[tuple[str, str], dict[str, Any]]]
 
 
+Meanwhile = Callable[[], Awaitable[None]]
+
+
 class InProcess:
     """The definition of authentik, but what it builds talks to a fake, by the clock of the test.
 
     Attributes:
         fake: Which server; may be exchanged between two runs.
         kind: Of the token that is used whatever was saved; None for what was saved.
+        meanwhile: Happens once, when the next sync has read everything and nothing of it is taken over yet.
     """
 
     def __init__(self, fake: FakeAuthentik, clock: SimulatedClock) -> None:
         self.fake = fake
         self.kind: str | None = None
+        self.meanwhile: Meanwhile | None = None
         self._clock = clock
 
     def __getattr__(self, name: str) -> Any:
@@ -47,7 +52,25 @@ class InProcess:
     def build(self, credential: Mapping[str, Any]) -> AuthentikIntegration:
         if self.kind is not None:
             credential = {**credential, "token": self.fake.token(self.kind)}
-        return AuthentikIntegration(parse_credential(credential), clock=self._clock, transport=self.fake.transport())
+        return _Interrupted(self, parse_credential(credential), self._clock)
+
+    def take(self) -> Meanwhile | None:
+        """Give what is to happen meanwhile, and forget it."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        return meanwhile
+
+
+class _Interrupted(AuthentikIntegration):
+    def __init__(self, source: InProcess, credential: AuthentikCredential, clock: SimulatedClock) -> None:
+        super().__init__(credential, clock=clock, transport=source.fake.transport())
+        self._source = source
+
+    async def directory_sync(self, *asked: Any, **more: Any) -> SyncResult:
+        meanwhile = self._source.take()
+        result = await super().directory_sync(*asked, **more)
+        if meanwhile is not None:
+            await meanwhile()
+        return result
 
 
 def with_definition(host: Host, *definitions: Any) -> Host:
@@ -59,12 +82,19 @@ def save_in_process(
     host: Host, fake: FakeAuthentik, *, installation_id: str | None = None, **request: Any
 ) -> Installation:
     """Save an installation of a fake in process, as a person would, a second after whatever was before."""
+    return asyncio.run(save_meanwhile(host, fake, installation_id=installation_id, **request))
+
+
+async def save_meanwhile(
+    host: Host, fake: FakeAuthentik, *, installation_id: str | None = None, **request: Any
+) -> Installation:
+    """Save as ``save_in_process`` does, while something else goes on."""
     clock = host.clock
     assert isinstance(clock, SimulatedClock)
     clock.elapsed += 1
     credential = {"baseUrl": URL, "token": fake.token()}
     saved = SaveRequest(organisation=ORGANISATION, credential=credential, **request)
-    return asyncio.run(save(host, AUTHENTIK, saved, installation_id))
+    return await save(host, AUTHENTIK, saved, installation_id)
 
 
 def sync_now(host: Host, installation_id: str) -> Run:

@@ -28,3 +28,5 @@ def test_the_directory_and_its_log_equal_the_model_for_long(host: Host, seed: in
     assert sum(count for what, count in happened.items() if what.startswith("full 0")) > 30, happened
     assert happened.get("asking", 0) > 0, happened
     assert happened.get("confirmed", 0) > 0, happened
+    assert happened.get("scope confirmed", 0) > 0, happened
+    assert happened.get("saved meanwhile", 0) > 0, happened

@@ -23,3 +23,18 @@ def test_a_stored_token_is_not_sent_on_new_terms(given: dict[str, Any]) -> None:
 def test_what_stays_as_it_was_asks_for_no_token(given: dict[str, Any]) -> None:
     """A field that is left empty, or says what held before by default, keeps the stored token."""
     assert fill_in(definition, given, _STORED)["token"] == "t"
+
+
+@pytest.mark.parametrize("key", ["caCertificates", "allowHttp"])
+def test_null_removes_what_is_stored(key: str) -> None:
+    """Less is trusted then, so that the token need not be given again; where nothing is stored null does nothing."""
+    stored = {**_STORED, "caCertificates": "one", "allowHttp": True}
+    expected = {name: value for name, value in stored.items() if name != key}
+    assert fill_in(definition, {key: None, "token": ""}, stored) == expected
+    assert fill_in(definition, {key: None}, expected) == expected
+
+
+def test_what_is_needed_cannot_be_removed() -> None:
+    """A token removed is a token that is missing."""
+    with pytest.raises(InvalidRequestError, match="token"):
+        fill_in(definition, {"token": None}, _STORED)

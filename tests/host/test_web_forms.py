@@ -73,3 +73,12 @@ def test_what_cannot_be_read_is_named(name: str, text: str, told: str) -> None:
         field.problem for field in fields("f", _SCHEMA, {}, problems=by_place(str(raised.value))) if field.problem
     ]
     assert problem == f"is no {told}"
+
+
+def test_what_is_stored_and_not_needed_may_be_removed() -> None:
+    """By a field beside it, which holds over what stands in the field itself."""
+    shown = fields("f", _SCHEMA, {}, stored={})
+    assert {field.name for field in shown if not field.removable} == {"f.secret", "f.pace"}
+    assert not any(field.removable for field in fields("f", _SCHEMA, {}))
+    read = filled_in("f", _SCHEMA, {"f.note": "x", "f.note.remove": "on", "f.on": "on", "f.on.remove": "on"})
+    assert (read["note"], read["on"]) == (None, None)

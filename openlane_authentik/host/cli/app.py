@@ -78,6 +78,9 @@ def connect(
     ca_file: Annotated[
         Path | None, typer.Option(help="Certificate authorities to trust besides the public ones (PEM); kept.")
     ] = None,
+    no_ca_file: Annotated[
+        bool, typer.Option("--no-ca-file", help="Remove the certificate authorities that are stored.")
+    ] = False,
     allow_http: Annotated[
         bool | None,
         typer.Option("--allow-http/--no-allow-http", help="Send the token unencrypted, on a network you trust."),
@@ -125,6 +128,7 @@ def connect(
         base_url=base_url,
         token_file=token_file,
         ca_file=ca_file,
+        no_ca_file=no_ca_file,
         allow_http=allow_http,
         credential_file=credential_file,
         user_input={"filterExpr": filter_expr, "disableGroupSync": disable_group_sync, "primaryDirectory": primary},

@@ -32,6 +32,7 @@ class Given:
     Attributes:
         organisation, name, definition: As the options.
         base_url, token_file, ca_file, allow_http, credential_file: Where the credential comes from.
+        no_ca_file: Remove the authorities that are stored.
         user_input: Keys of the form.
         frequency: 0 is the adaptive rule.
         settings: Further fields of a ``SaveRequest``.
@@ -43,6 +44,7 @@ class Given:
     base_url: str | None
     token_file: Path | None
     ca_file: Path | None
+    no_ca_file: bool
     allow_http: bool | None
     credential_file: Path | None
     user_input: Mapping[str, Any]
@@ -142,6 +144,8 @@ def _credential(definition: Definition, given: Given, *, needed: bool) -> dict[s
             found = _ask(form.get("title", name), ", ".join(filter(None, (option, "--credential-file", variable))))
         if found not in (None, ""):
             credential[name] = (found.strip() or found) if isinstance(found, str) else found
+    if given.no_ca_file and given.ca_file is None:
+        credential["caCertificates"] = None
     return credential or None
 
 

@@ -23,6 +23,7 @@ class Field:
         kind: ``text``, ``long``, ``secret``, ``number``, ``switch``, ``choice`` or ``json``.
         text: What stands in it; of a switch ``on`` when it is on.
         stored: Something is stored that is not shown: empty keeps it.
+        removable: What is stored may be removed, by the field of this name with ``.remove`` after it.
         problem: What is wrong with what was filled in.
     """
 
@@ -33,6 +34,7 @@ class Field:
     text: str
     required: bool
     stored: bool = False
+    removable: bool = False
     example: str = ""
     choices: tuple[str, ...] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +80,7 @@ def fields(
                 text="" if kind == "secret" else text,
                 required=key in schema.get("required", ()) and stored is None,
                 stored=stored is not None,
+                removable=stored is not None and key not in schema.get("required", ()),
                 example=str((stored or {}).get(key) or next(iter(rules.get("examples", ())), "")),
                 choices=tuple(map(str, rules.get("enum", ()))),
                 limits=_limits(rules),
@@ -90,7 +93,7 @@ def fields(
 def filled_in(
     place: str, schema: Mapping[str, Any], form: Mapping[str, str], *, but: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """Give what was filled in, as the schema's types; what was left empty is not there.
+    """Give what was filled in, as the schema's types; what was left empty is not there, and what to remove is None.
 
     Raises:
         InvalidRequestError: A number is none, or JSON is none; names the place.
@@ -103,7 +106,9 @@ def filled_in(
         name = f"{place}.{key}"
         text = form.get(name, "")
         kind = _kind(rules)
-        if kind == "switch":
+        if form.get(f"{name}.remove") == "on":
+            found[key] = None
+        elif kind == "switch":
             found[key] = text == "on"
         elif text.strip():
             found[key] = _read(name, kind, rules, text)
