@@ -49,7 +49,8 @@ class CopyWriter:
 
     def to_bytes(self) -> bytes:
         """Return the part; empty when nothing was written. To be asked once."""
-        return bytes(self._packed + self._packer.flush()) if self._written else b""
+        self._packed += self._packer.flush()
+        return bytes(self._packed) if self._written else b""
 
     def _write(self, line: list[object]) -> None:
         self._packed += self._packer.compress(_encoder.encode(line) + b"\n")
