@@ -239,10 +239,10 @@ class Life:
             self._truth.note()
 
     def _decide(self) -> None:
-        """Be the operator, who looks at a question sooner or later."""
+        """Be the operator, who looks at a question sooner or later, and confirms none while the schedule stands."""
         for question in list_attention(self._host, self._id):
             roll = self._chance.random()
-            if roll < 0.5:
+            if roll < 0.5 and row_of(self._host, self._id).status != "ERRORED":
                 confirm(self._host, self._id, question.id)
                 self._count("confirmed")
             elif roll < 0.6:
