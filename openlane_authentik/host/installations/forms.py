@@ -4,7 +4,7 @@ A secret is shown to nobody, so that a form comes back without it: an empty fiel
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -12,18 +12,22 @@ from jsonschema.exceptions import ValidationError
 from openlane_authentik.host.contract import Definition
 from openlane_authentik.host.errors import InvalidRequestError
 
+_EMPTY: Final = (None, "")
+
 
 def fill_in(definition: Definition, given: Mapping[str, Any] | None, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the credential that is meant: what was filled in, and for empty fields what is stored; null removes that.
+    """Give the credential that is meant: what was filled in, and for empty fields what is stored.
+
+    Null removes what is stored of a field that need not be filled in, and is as good as empty in any other.
 
     Raises:
         InvalidRequestError: The whole is not what the form asks for; or a stored secret would go to another address
             than the one it was given for.
     """
     schema = credential_schema(definition)
-    filled = {key: value for key, value in (given or {}).items() if value != ""}
-    kept = {key: value for key, value in stored.items() if key not in filled}
-    filled = {key: value for key, value in filled.items() if value is not None}
+    filled = {key: value for key, value in (given or {}).items() if value not in _EMPTY}
+    removed = {key for key, value in (given or {}).items() if value is None} - set(schema.get("required", ()))
+    kept = {key: value for key, value in stored.items() if key not in filled.keys() | removed}
     forms = schema.get("properties", {})
     secret = {key for key, field in forms.items() if _is_secret(field)}
     before = {key: field.get("default") for key, field in forms.items()} | dict(stored)

@@ -50,7 +50,8 @@ class Breaker(Asked, frozen=True):
 class SaveBody(Asked, frozen=True):
     """What an installation is to be; without `installationId` a directory is connected.
 
-    Empty fields of `credential` keep what is stored, and null removes it; everything else is taken as a whole.
+    Empty fields of `credential` keep what is stored, and null removes what need not be there. Everything else is taken
+    as a whole.
     """
 
     organisation: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
