@@ -8,6 +8,9 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 # Two a core of a small machine: many tests wait for a process or a moment.
 PYTEST := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 
+# What is compiled is kept, also where it is not by default: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check soak bench format schemas lock clean
 
 help: ## list the targets

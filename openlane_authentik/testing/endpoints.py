@@ -20,7 +20,7 @@ from openlane_authentik.testing.grants import Access
 from openlane_authentik.testing.messages import INVALID_PAGE, NO_PERMISSION, NOT_PROVIDED, Language
 from openlane_authentik.testing.other_lists import ALL_DEVICES, all_devices, other_lists
 from openlane_authentik.testing.pages import InvalidPageError, asked_page, written_page
-from openlane_authentik.testing.permissions import ALL_PERMISSIONS, VIEW_SYSTEM_INFO
+from openlane_authentik.testing.permissions import PERMISSION_ROWS, VIEW_SYSTEM_INFO
 from openlane_authentik.testing.raw import instant_text
 from openlane_authentik.testing.reading import Parameters, read_uuid
 from openlane_authentik.testing.records import Records
@@ -107,7 +107,7 @@ class Endpoints:
 
     def _permissions(self, call: Call, _access: Access) -> Answer:
         # Without `role` this lists what exists, not what the caller holds; no account holds any by itself (`user`).
-        rows = [permission.row() for permission in ALL_PERMISSIONS]
+        rows = list(PERMISSION_ROWS)
         asked = call.parameters.get("role", ("",))[-1]
         if asked:
             role = read_uuid(asked)

@@ -1,7 +1,7 @@
 """The permissions authentik knows of, as ``rbac/permissions/`` tells them."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 VIEW_USER: Final = "view_user"
 VIEW_GROUP: Final = "view_group"
@@ -44,10 +44,6 @@ class Permission:
     app_label_verbose: str
     model_verbose: str
 
-    def row(self) -> dict[str, Any]:
-        """As the API writes it."""
-        return asdict(self)
-
 
 def _core_permissions() -> list[Permission]:
     pairs = [(model, action) for model in _CORE_MODELS for action in _ACTIONS]
@@ -82,5 +78,5 @@ def _system_permissions(first: int) -> list[Permission]:
 
 _CORE: Final = _core_permissions()
 
-ALL_PERMISSIONS: Final = (*_CORE, *_system_permissions(len(_CORE) + 1))
+PERMISSION_ROWS: Final = tuple(asdict(permission) for permission in (*_CORE, *_system_permissions(len(_CORE) + 1)))
 """Every permission there is; the ids of ``view_group`` (4) and ``view_user`` (20) are those of authentik 2025.12.4."""

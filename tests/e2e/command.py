@@ -1,4 +1,4 @@
-"""Runs the installed command as a user does: a process of its own, with nothing of this one's environment."""
+"""Runs the command as a user does: a process of its own, with nothing of this one's environment."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.e2e.preloaded import run_preloaded
 from tests.processes import bound
 
 COMMAND: Final = str(Path(sys.executable).parent / "openlane-authentik")
@@ -22,17 +23,21 @@ def run(
     *arguments: str | Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdin: int = subprocess.DEVNULL,
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end; whatever it was asked, it never shows a traceback."""
+    ran = run_preloaded([COMMAND, *map(str, arguments)], environment() if env is None else env, cwd)
+    no_traceback(ran.stderr)
+    return ran
+
+
+def run_installed(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run the command as it is installed, with what it imports as it starts."""
     ran = subprocess.run(
-        bound([COMMAND, *map(str, arguments)]),
+        bound([COMMAND, *arguments]),
         capture_output=True,
-        text=True,
         encoding="utf-8",
-        env=dict(env) if env is not None else environment(),
-        cwd=cwd,
-        stdin=stdin,
+        env=environment() if env is None else dict(env),
+        stdin=subprocess.DEVNULL,
         timeout=_SECONDS,
         check=False,
     )

@@ -7,18 +7,10 @@ import pytest
 
 from openlane_authentik.testing import Directory, FakeAuthentik, serve
 from tests.e2e.desk import Desk
-from tests.e2e.preloaded import Preloaded, preloading
-
-
-@pytest.fixture(scope="session")
-def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
-    """Give what runs commands without importing everything each time."""
-    with preloading(tmp_path_factory.mktemp("preloaded")) as running:
-        yield running
 
 
 @pytest.fixture
-def desk(preloaded: Preloaded, tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Desk]:
     """A place with a small directory."""
     with serve(FakeAuthentik(Directory.generate(users=40, groups=5, seed=3))) as server:
-        yield Desk(server, tmp_path, preloaded)
+        yield Desk(server, tmp_path)

@@ -13,15 +13,13 @@ from typing import Any
 import httpx
 
 from openlane_authentik.testing import Server
-from tests.e2e.command import environment, no_traceback, start
-from tests.e2e.preloaded import Preloaded
+from tests.e2e.command import environment, no_traceback, run, start
 
 
 class Desk:
     """An operator's place: a fake authentik, and the commands of a host whose data is in a folder."""
 
-    def __init__(self, server: Server, folder: Path, preloaded: Preloaded) -> None:
-        self._preloaded = preloaded
+    def __init__(self, server: Server, folder: Path) -> None:
         self.server = server
         self.fake = server.fake
         self.folder = folder
@@ -41,7 +39,7 @@ class Desk:
         )
 
     def run(self, *arguments: str | Path, **variables: str) -> CompletedProcess[str]:
-        ran = self._preloaded.run("host", *arguments, env=self.env(**variables))
+        ran = run("host", *arguments, env=self.env(**variables))
         self.said += ran.stdout + ran.stderr
         return ran
 

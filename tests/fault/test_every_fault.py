@@ -20,30 +20,37 @@ from tests.fault.small_sync import (
 )
 from tests.support import KeepingSink
 
-# Of the requests every fourth, from the first in the normal run, and from the others in the soak.
-EVERY_FOURTH = pytest.mark.parametrize("first", [1, *(pytest.param(nth, marks=pytest.mark.soak) for nth in (2, 3, 4))])
 ALL = {**PASSING, **MISLEADING, **{kind: fault for kind, (fault, _, _) in ODD.items()}}
+SOME = 12
+# In the normal run some requests, which differ from kind to kind; in the soak all, a fourth in each test.
+OF_THE_REQUESTS = pytest.mark.parametrize(
+    ("first", "step"), [(0, SOME), *(pytest.param(nth, 4, marks=pytest.mark.soak) for nth in range(4))]
+)
 
 
-@EVERY_FOURTH
+def _requests(kind: str, release: str, first: int, step: int) -> range:
+    return range(1 + (first + [*ALL].index(kind)) % step, clean_requests(release) + 1, step)
+
+
+@OF_THE_REQUESTS
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ALL)
-def test_a_fault_that_passes_costs_nothing_but_time(kind: str, release: str, first: int) -> None:
+def test_a_fault_that_passes_costs_nothing_but_time(kind: str, release: str, first: int, step: int) -> None:
     """At whatever request it happens, the run goes on and proves every set."""
-    for nth in range(first, clean_requests(release) + 1, 4):
+    for nth in _requests(kind, release, first, step):
         world = SmallWorld(release)
         world.fake.inject(ALL[kind](), nth=nth)
         result = world.sync()
         assert result.all_proven, f"{kind} at request {nth}: {result.error!r} {result.proven}"
 
 
-@EVERY_FOURTH
+@OF_THE_REQUESTS
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ODD)
-def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, first: int) -> None:
+def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, first: int, step: int) -> None:
     """The run ends with the error and exit code of the fault, proves nothing, and the next run is complete."""
     fault, code, exit_code = ODD[kind]
-    for nth in range(first, clean_requests(release) + 1, 4):
+    for nth in _requests(kind, release, first, step):
         world = SmallWorld(release)
         world.fake.inject(fault(), nth=nth, times=None)
         result = world.sync()
@@ -56,12 +63,12 @@ def test_an_odd_answer_that_stays_ends_the_run_soon(kind: str, release: str, fir
         assert world.sync().all_proven, f"the run after {told}"
 
 
-@EVERY_FOURTH
+@OF_THE_REQUESTS
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", ALL)
-def test_a_fault_that_lasts_ends_the_run_within_its_limits(kind: str, release: str, first: int) -> None:
+def test_a_fault_that_lasts_ends_the_run_within_its_limits(kind: str, release: str, first: int, step: int) -> None:
     """From whatever request on: a bounded number of requests and seconds, no claim, and then a complete run."""
-    for nth in range(first, clean_requests(release) + 1, 4):
+    for nth in _requests(kind, release, first, step):
         world = SmallWorld(release)
         world.fake.inject(ALL[kind](), nth=nth, times=None)
         result = world.sync()

@@ -8,6 +8,7 @@ the worker by a signal to itself, until the file ``trace`` with ``.woken`` behin
 connection that it collects into.
 """
 
+import gc
 import json
 import logging
 import os
@@ -186,6 +187,8 @@ def _ended(pid: int) -> int | None:
 
 def main() -> None:
     """Do as every line says, until there are no more."""
+    # What is not looked through for garbage is not copied either.
+    gc.freeze()
     assert threading.active_count() == 1, "a fork would take over locks of threads that it does not have"
     for line in sys.stdin:
         given = json.loads(line)
