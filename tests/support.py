@@ -1,6 +1,7 @@
 """What tests share: a clock that needs no waiting, a sink that keeps everything, and a connected integration."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,8 @@ from openlane_authentik.clock import Clock
 from openlane_authentik.testing import Directory, FakeAuthentik
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# For what is asked without TLS: to read all authorities takes a client longer than what it is made for.
+NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class SimulatedClock:

@@ -14,6 +14,7 @@ import httpx
 
 from openlane_authentik.testing import Server
 from tests.e2e.command import environment, no_traceback, run, start
+from tests.support import NO_TRUST
 
 
 class Desk:
@@ -94,6 +95,9 @@ def listening(process: Popen[str]) -> tuple[str, list[str]]:
 def get(address: str, path: str, token: str = "") -> tuple[int, bytes]:
     """Ask a host, with its token if one is given; gives status and body."""
     answer = httpx.get(
-        f"{address.rstrip('/')}{path}", headers={"Authorization": f"Bearer {token}"} if token else {}, trust_env=False
+        f"{address.rstrip('/')}{path}",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        trust_env=False,
+        verify=NO_TRUST,
     )
     return answer.status_code, answer.content

@@ -16,6 +16,7 @@ from tests.e2e.command import COMMAND, environment, no_traceback
 from tests.host.running import wait_until
 from tests.host.support import AUTHENTIK, ORGANISATION
 from tests.processes import bound
+from tests.support import NO_TRUST
 
 ENDED: Final = ("COMPLETED", "FAILED")
 _END_SECONDS: Final = 60
@@ -125,7 +126,7 @@ def serving(
         address = _await_address(process, log, begin)
         token = token or (Path(env["OPENLANE_HOST_DATA_DIR"]) / "api-token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False, verify=NO_TRUST) as client:
             yield Service(process, address, log, client)
         if process.poll() is None:
             process.terminate()

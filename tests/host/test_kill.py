@@ -43,8 +43,8 @@ SAMPLE: Final = {
 # How often a phase has its turn; else once.
 TURNS: Final = {"take over": 6, "take over: commit": 2, "flush": 2, "stage": 2, "collect": 3, "claim": 2}
 CHUNKS: Final = 5
-POINTS: Final = {"first": 12, "full": 14, "delta": 14}
-assert CHUNKS * sum(POINTS.values()) == 200
+POINTS: Final = {"first": 6, "full": 7, "delta": 7}
+assert CHUNKS * sum(POINTS.values()) == 100
 # Of so many points one is followed by another, in the worker that recovers.
 TWICE: Final = 4
 
@@ -149,7 +149,7 @@ def test_killed_worker_leaves_no_trace_but_in_the_history(
 def test_worker_may_be_killed_at_any_point(
     name: str, chunk: int, place: Place, source: Source, workers: Workers, tmp_path: Path
 ) -> None:
-    """The same at 200 points of each database, every phase among them; some kill the worker that recovers, too."""
+    """The same at 100 points of each database, every phase among them; some kill the worker that recovers, too."""
     scene = set_up(name, place, source, workers, tmp_path / "trace")
     for turn in range(chunk * POINTS[name], (chunk + 1) * POINTS[name]):
         rng = random.Random(f"{name} {turn}")

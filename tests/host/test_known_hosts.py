@@ -9,6 +9,7 @@ import pytest
 from openlane_authentik.host.configuration import HostSettings
 from openlane_authentik.host.host import Host
 from tests.host.web_support import API_TOKEN, Web, error_of, serving
+from tests.support import NO_TRUST
 
 pytestmark = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 
@@ -22,7 +23,9 @@ def web(host: Host, settings: HostSettings) -> Iterator[Web]:
 
 
 def _ask(web: Web, path: str, name: str) -> httpx.Response:
-    return httpx.get(f"{web.url}{path}", headers={"Host": name, "Authorization": f"Bearer {API_TOKEN}"})
+    return httpx.get(
+        f"{web.url}{path}", headers={"Host": name, "Authorization": f"Bearer {API_TOKEN}"}, verify=NO_TRUST
+    )
 
 
 @pytest.mark.parametrize(

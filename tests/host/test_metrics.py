@@ -14,7 +14,7 @@ from openlane_authentik.host.scheduling.workers import beat
 from openlane_authentik.testing import Server
 from tests.host.support import connect_demo
 from tests.host.web_support import Web, run_now, serving
-from tests.support import SimulatedClock
+from tests.support import NO_TRUST, SimulatedClock
 
 Figures = dict[tuple[str, str], float]
 
@@ -92,7 +92,7 @@ def test_figures_need_the_token(web: Web) -> None:
 
 def test_the_probe_needs_no_token_and_tells_nothing(web: Web) -> None:
     """A load balancer asks it; it answers no more than that all is well."""
-    answer = httpx.get(f"{web.url}/healthz")
+    answer = httpx.get(f"{web.url}/healthz", verify=NO_TRUST)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -100,7 +100,7 @@ def test_the_probe_fails_when_the_tables_are_of_another_version(web: Web, host: 
     """A process that was left behind by a migration takes no traffic, and says what is wrong."""
     with transaction(host.database) as held:
         held.execute(sa.text("UPDATE alembic_version SET version_num = 'of-tomorrow'"))
-    answer = httpx.get(f"{web.url}/healthz")
+    answer = httpx.get(f"{web.url}/healthz", verify=NO_TRUST)
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "database_schema"
 
@@ -108,4 +108,4 @@ def test_the_probe_fails_when_the_tables_are_of_another_version(web: Web, host: 
 def test_the_probe_does_not_wait_for_a_writer(web: Web, host: Host) -> None:
     """While a run is taken over, which holds SQLite's write lock, the host is as healthy as ever."""
     with transaction(host.database):
-        assert httpx.get(f"{web.url}/healthz", timeout=5).status_code == 200
+        assert httpx.get(f"{web.url}/healthz", timeout=5, verify=NO_TRUST).status_code == 200

@@ -13,6 +13,7 @@ from openlane_authentik.host.host import Host
 from openlane_authentik.host.web import create_app
 from openlane_authentik.host.web.pages import PAGES
 from tests.host.web_support import API_TOKEN, Web, serving
+from tests.support import NO_TRUST
 
 pytestmark = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 
@@ -25,7 +26,7 @@ def web(host: Host) -> Iterator[Web]:
 
 
 def _document(web: Web) -> dict[str, Any]:
-    answer = httpx.get(f"{web.url}/openapi.json")
+    answer = httpx.get(f"{web.url}/openapi.json", verify=NO_TRUST)
     assert answer.status_code == 200
     document: dict[str, Any] = answer.json()
     return document

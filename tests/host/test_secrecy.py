@@ -33,6 +33,7 @@ from tests.host.service import Service, events, service_env, serving
 from tests.host.support import AUTHENTIK, connect_demo
 from tests.host.web_support import filled, form_token, run_now
 from tests.host.webhook import Listener, listening, with_status
+from tests.support import NO_TRUST
 
 _HOST: Final = (COMMAND, "host")
 _TALKATIVE: Final = (sys.executable, "-m", "tests.host.talkative", "host")
@@ -282,7 +283,9 @@ def _fail_to_save(life: Life, host: Service, one: str, token: str) -> None:
     for body in (f'{{"credential": {{"token": "{token}"', f'"{token}"', f'{{"organisation": ["{token}"]}}'):
         answer = host.client.post(path, content=body, headers={"content-type": "application/json"})
         assert 400 <= life.answered("failing save", answer).status_code < 500
-    life.answered("not let in", httpx.get(f"{host.address}v1/integrations", headers={"Authorization": token}))
+    life.answered(
+        "not let in", httpx.get(f"{host.address}v1/integrations", headers={"Authorization": token}, verify=NO_TRUST)
+    )
     assert host.get(f"/v1/integrations/{one}")["status"] == "ERRORED"
 
 
@@ -307,7 +310,9 @@ def _look_at_everything(life: Life, host: Service, one: str, run_id: str) -> Non
     for operation in OPERATIONS:
         if operation.method == "GET":
             life.answered(operation.path, host.client.get(filled(operation.path, one, runId=run_id)))
-    with httpx.Client(base_url=host.address, follow_redirects=True, timeout=60, trust_env=False) as browser:
+    with httpx.Client(
+        base_url=host.address, follow_redirects=True, timeout=60, trust_env=False, verify=NO_TRUST
+    ) as browser:
         life.answered("login", browser.post("/login", data={"token": secrets.token_hex(16)}))
         token = host.client.headers["Authorization"].removeprefix("Bearer ")
         assert life.answered("login", browser.post("/login", data={"token": token})).status_code == 200

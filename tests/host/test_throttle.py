@@ -8,6 +8,7 @@ import pytest
 from openlane_authentik.host.host import Host
 from openlane_authentik.host.web.throttle import Throttle
 from tests.host.web_support import API_TOKEN, Web, error_of, serving
+from tests.support import NO_TRUST
 
 _SQLITE = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 _WRONG = "wrong-token-wrong-token"
@@ -15,7 +16,7 @@ _WRONG = "wrong-token-wrong-token"
 
 def _client(web: Web, address: str) -> httpx.Client:
     """Give a client that asks from one of this machine's own addresses."""
-    return httpx.Client(base_url=web.url, transport=httpx.HTTPTransport(local_address=address))
+    return httpx.Client(base_url=web.url, transport=httpx.HTTPTransport(local_address=address, verify=NO_TRUST))
 
 
 @_SQLITE

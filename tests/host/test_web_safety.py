@@ -22,6 +22,7 @@ from openlane_authentik.host.web.server import listen
 from openlane_authentik.testing import Server
 from tests.host.support import AUTHENTIK, connect_demo
 from tests.host.web_support import API_TOKEN, Web, as_text, filled, form_token, run_now, serving
+from tests.support import NO_TRUST
 
 _SQLITE = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 
@@ -69,7 +70,9 @@ def test_every_operation_refuses_without_the_token(web: Web, synced: Installatio
         if operation.open:
             continue
         # From an address of its own, as one that guesses often is refused otherwise.
-        with httpx.Client(transport=httpx.HTTPTransport(local_address=f"127.0.1.{number}"), headers=encoded) as client:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(local_address=f"127.0.1.{number}", verify=NO_TRUST), headers=encoded
+        ) as client:
             answers = [
                 client.request(operation.method, f"{web.url}{filled(operation.path, known)}")
                 for known in (synced.id, "nope")

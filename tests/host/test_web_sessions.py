@@ -17,7 +17,7 @@ from openlane_authentik.testing import Server
 from tests.host.running import look_up
 from tests.host.support import connect_demo
 from tests.host.web_support import API_TOKEN, Web, filled, form_token, run_now, serving
-from tests.support import SimulatedClock
+from tests.support import NO_TRUST, SimulatedClock
 
 pytestmark = pytest.mark.parametrize("make_database", ["sqlite"], indirect=True)
 # What a page of another site makes a browser send.
@@ -55,7 +55,7 @@ def test_a_session_is_no_token(web: Web, synced: Installation) -> None:
 def test_every_page_needs_a_session(web: Web, synced: Installation) -> None:
     """Without one, or with a made-up one, every page but the login leads to the login and shows nothing."""
     for cookies in ({}, {COOKIE: "a.99999999999.b"}, {COOKIE: "a.b"}):
-        with httpx.Client(base_url=web.url, cookies=cookies) as stranger:
+        with httpx.Client(base_url=web.url, cookies=cookies, verify=NO_TRUST) as stranger:
             for page in PAGES:
                 if page.open:
                     continue
@@ -70,7 +70,7 @@ def test_a_session_ends(web: Web, synced: Installation, clock: SimulatedClock) -
     with web.browser() as browser:
         cookie = browser.cookies[COOKIE]
         later = re.sub(r"\.(\d+)\.", lambda ends: f".{int(ends[1]) + 1}.", cookie)
-        changed = httpx.get(f"{web.url}/installations/{synced.id}", cookies={COOKIE: later})
+        changed = httpx.get(f"{web.url}/installations/{synced.id}", cookies={COOKIE: later}, verify=NO_TRUST)
         assert changed.status_code == 303
         clock.elapsed += 12 * 3600 + 1
         assert browser.get("/", follow_redirects=False).headers["location"] == "/login"
@@ -78,7 +78,7 @@ def test_a_session_ends(web: Web, synced: Installation, clock: SimulatedClock) -
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(web: Web) -> None:
     """It is HttpOnly and SameSite, and holds nothing of the token."""
-    answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN})
+    answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN}, verify=NO_TRUST)
     attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=lax", "path=/"} <= attributes
     assert API_TOKEN not in answer.headers["set-cookie"]
@@ -90,7 +90,7 @@ def test_only_a_trusted_proxy_is_believed(host: Host, settings: HostSettings) ->
     for proxies, is_secure in (("", False), ("127.0.0.0/8", True)):
         trusting = replace(host, settings=settings.model_copy(update={"trusted_proxies": proxies}))
         with serving(trusting) as web:
-            answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN}, headers=forwarded)
+            answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN}, headers=forwarded, verify=NO_TRUST)
         assert ("secure" in answer.headers["set-cookie"].lower()) is is_secure
 
 
@@ -101,7 +101,7 @@ def test_signing_out_ends_the_session(web: Web, host: Host) -> None:
         browser.post("/logout", data={"form_token": form_token(browser.get("/").text)})
         with serving(host) as again:
             for url in (web.url, again.url):
-                assert httpx.get(url, cookies={COOKIE: copied}).headers["location"] == "/login"
+                assert httpx.get(url, cookies={COOKIE: copied}, verify=NO_TRUST).headers["location"] == "/login"
         assert other.get("/", follow_redirects=False).status_code == 200
 
 
@@ -146,13 +146,13 @@ def test_a_form_that_was_not_shown_is_refused(web: Web, synced: Installation) ->
 )
 def test_a_login_leads_to_this_host_only(web: Web, wanted: str) -> None:
     """Whatever a link to the login asks for."""
-    answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN, "next": wanted})
+    answer = httpx.post(f"{web.url}/login", data={"token": API_TOKEN, "next": wanted}, verify=NO_TRUST)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 def test_a_login_with_another_token_is_refused(web: Web) -> None:
     """401, no cookie, and where the right one is found."""
-    answer = httpx.post(f"{web.url}/login", data={"token": "wrong"})
+    answer = httpx.post(f"{web.url}/login", data={"token": "wrong"}, verify=NO_TRUST)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
     assert "api-token" in answer.text

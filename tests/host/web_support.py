@@ -18,6 +18,7 @@ from openlane_authentik.host.runs import Run
 from openlane_authentik.host.web import create_app
 from openlane_authentik.host.web.server import listen, make_server
 from tests.host.support import AUTHENTIK
+from tests.support import NO_TRUST
 
 API_TOKEN: Final = "web-test-token-0123456789abcdef"
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -36,12 +37,12 @@ class Web:
     def client(self, token: str | None = API_TOKEN) -> httpx.Client:
         """Give a client of the API."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TRUST)
 
     @contextmanager
     def browser(self) -> Iterator[httpx.Client]:
         """Give a client that is signed in as a browser is."""
-        with httpx.Client(base_url=self.url, follow_redirects=True, timeout=30) as client:
+        with httpx.Client(base_url=self.url, follow_redirects=True, timeout=30, verify=NO_TRUST) as client:
             assert client.post("/login", data={"token": API_TOKEN}).status_code == 200
             yield client
 
