@@ -1,6 +1,7 @@
 # Every target sets up what it needs in .venv; a second run finds it there and is quick.
 PYTHON ?= python3
-VENV := .venv
+# One environment for each Python that is asked for.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # As set up with the rest, or the one of the machine.
@@ -11,10 +12,10 @@ PYTEST := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 # What is compiled is kept, also where it is not by default: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check soak bench format schemas lock clean
+.PHONY: help demo test test-times check soak docs wheel bench format schemas lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(READY): requirements.lock pyproject.toml
 	@echo "==> setting up $(VENV) from requirements.lock (first run only)"
@@ -38,6 +39,9 @@ test: $(READY) ## the tests, with seeded samples of what is long
 	@echo "==> tests"
 	@$(PYTEST) -m "not soak"
 
+test-times: $(READY) ## the tests, and which twenty took longest
+	@$(PYTEST) -m "not soak" --durations=20
+
 check: $(READY) ## everything a commit must pass: format, lint, types, import directions, tests
 	@echo "==> ruff, mypy, import-linter"
 	@$(BIN)/ruff format --check .
@@ -49,6 +53,12 @@ check: $(READY) ## everything a commit must pass: format, lint, types, import di
 soak: $(READY) ## everything long, seeded
 	@echo "==> soak"
 	@$(PYTEST) -m soak
+
+docs: $(READY) ## the documentation as a site in site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+wheel: $(READY) ## a wheel and a source archive in dist/
+	@$(BIN)/python -m hatchling build
 
 bench: $(READY) ## time, memory and requests against the official client and the floor, and of the host; about 30 minutes
 	@$(BIN)/python -m benchmarks
@@ -67,4 +77,4 @@ lock: $(READY) ## resolve requirements.lock anew, with hashes and without addres
 	@$(UV) pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --extra host --constraint requirements.lock pyproject.toml -o requirements-host.lock
 
 clean: ## remove the environment and all caches
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo-output
+	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo-output site dist

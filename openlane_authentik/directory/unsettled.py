@@ -2,7 +2,10 @@
 
 
 class UnsettledError(Exception):
-    """A sync of changes cannot begin or cannot be proven; ``reason`` is a stable code, listed in ``docs/proof.md``."""
+    """A sync of changes cannot begin or cannot be proven.
+
+    ``reason`` is a stable code, listed in ``docs/explanation/proof.md``.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

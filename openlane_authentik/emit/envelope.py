@@ -164,7 +164,7 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
         directory_instance_id: Which authentik: its base URL without the scheme.
         release: Of the authentik, if it said.
         mode: ``full``, or ``delta`` when only what changed since a checkpoint was read.
-        full_reason: Why everything was read, a stable code listed in ``docs/proof.md``; None for a delta.
+        full_reason: Why everything was read, a stable code listed in ``docs/explanation/proof.md``; None for a delta.
         scope: As in the sets.
         full_count: Records emitted.
         stats: Seconds and requests.

@@ -36,7 +36,8 @@ class HostSettings(BaseSettings):
     """What the host runs with; every field is a variable ``OPENLANE_HOST_<NAME>`` and a key of the TOML file.
 
     Attributes:
-        data_dir: Where the key, the API token and the SQLite files lie; see ``usual_data_folder``.
+        data_dir: Where the key, the API token and the SQLite files lie. ``~/.local/share/openlane`` or what this system
+            uses instead, if not given; but a folder ``openlane-data`` where a command is typed is used before that.
         database_url: ``sqlite:///path`` or ``postgresql://user:password@host/name``; SQLite in ``data_dir`` if not
             given.
         key: Fernet keys, the newest first, separated by commas; without it the key is in a file of ``data_dir``.

@@ -356,7 +356,7 @@ def test_a_lagging_replica_removes_nobody() -> None:
 
 
 def test_the_documented_miss_is_made_and_ends_with_a_full_sync() -> None:
-    """An edit stamped long before the newest stamp is missed between two rungs only, as docs/proof.md says."""
+    """An edit stamped long before the newest stamp is missed between two rungs only, as the proof's page says."""
     world = World(users=3000)
     stamps = sorted((world.directory.users[pk]["last_updated"], pk) for pk in people(world))
     old, pk = stamps[5]
@@ -374,7 +374,7 @@ def test_the_documented_miss_is_made_and_ends_with_a_full_sync() -> None:
 
 
 def test_a_replica_that_lags_for_a_whole_run_is_the_documented_miss_of_a_creation() -> None:
-    """A state without the newest person passes for an offboarding, as docs/proof.md says; the next run has them."""
+    """A state without the newest person passes for an offboarding; the next run has them."""
     world = World(users=300)
     before = world.directory.snapshot()
     new = world.directory.create_user(username="newcomer")
@@ -391,7 +391,7 @@ def test_a_replica_that_lags_for_a_whole_run_is_the_documented_miss_of_a_creatio
 
 
 def test_the_second_edit_of_one_stamp_is_a_documented_miss_until_the_next_full_sync() -> None:
-    """Two edits of one user within a microsecond look the same, as docs/proof.md says; a full sync tells them apart."""
+    """Two edits of one user within a microsecond look the same until a full sync, as the proof's page says."""
     world = World(users=300)
     pk = people(world)[4]
     world.directory.update_user(pk, name="First")

@@ -1,7 +1,6 @@
-"""The labels of authentik's admin interface, by release: what a remedy and the README tell a person to press."""
+"""The labels of authentik's admin interface, by release: what a remedy and the guide tell a person to press."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -9,9 +8,9 @@ from openlane_authentik.errors import TokenMissingError
 from openlane_authentik.labels import ASSIGN_PERMISSION, GIVE_ROLE, NEW_SERVICE_ACCOUNT, YearMonth, narrowed
 from openlane_authentik.operations.health_report import FINDINGS, Check, CheckName
 from openlane_authentik.testing import RELEASES, Directory, FakeAuthentik, Fault
+from tests.documents import read
 from tests.support import SimulatedClock, connect
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 _OLD, _NEW = "'Create Service account'", "'New Service Account'"
 
 
@@ -69,9 +68,9 @@ def test_the_findings_of_sight_name_the_button(code: str) -> None:
     assert "Assign global permission" not in FINDINGS[code]
 
 
-def test_the_readme_has_the_labels_of_every_release() -> None:
+def test_the_guide_has_the_labels_of_every_release() -> None:
     """The steps to connect name both buttons for the account, and the one for permissions."""
-    steps = README.split("## Connect your authentik\n", 1)[1].split("\n## ", 1)[0]
+    steps = read("docs/how-to/connect.md")
     for label in (NEW_SERVICE_ACCOUNT.before, NEW_SERVICE_ACCOUNT.after):
         assert f"{label.strip(chr(39))}**" in steps
     assert f"Permissions > {ASSIGN_PERMISSION}**" in steps

@@ -14,7 +14,7 @@ class HostSettingError(HostError):
 
     code = "host_setting_invalid"
     exit_code = 78
-    remedy = "Correct the setting that the message names; see 'The host' in README.md."
+    remedy = "Correct the setting that the message names; see docs/how-to/run-a-host.md."
 
 
 class HostNotInstalledError(HostError):

@@ -1,4 +1,4 @@
-"""Each row of the README's table of faults is what happens."""
+"""Each row of the table in docs/explanation/failures.md is what happens."""
 
 import asyncio
 import re
@@ -17,9 +17,9 @@ from openlane_authentik.errors import OutputError
 from openlane_authentik.testing import Directory, FakeAuthentik, Fault
 from openlane_authentik.testing.answers import Answer
 from openlane_authentik.testing.faults import Outcome, When
+from tests.documents import read
 from tests.support import KeepingSink, SimulatedClock, connect
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PAGES = DirectorySyncConfig(page_size=20)
 
 
@@ -303,15 +303,14 @@ ROWS: dict[str, Callable[..., None]] = {
 
 
 def test_every_row_of_the_table_has_a_test() -> None:
-    """The README's table has these rows and no others."""
-    section = README.split("## When something fails while it reads\n", 1)[1].split("\n## ", 1)[0]
-    rows = re.findall(r"^\| (.*?) \|", section, flags=re.MULTILINE)
+    """The table has these rows and no others."""
+    rows = re.findall(r"^\| (.*?) \|", read("docs/explanation/failures.md"), flags=re.MULTILINE)
     assert rows[0] == "what happens"
     assert rows[1:] == list(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_what_the_readme_says_happens(row: str, tmp_path: Path) -> None:
+def test_what_the_table_says_happens(row: str, tmp_path: Path) -> None:
     """The row holds."""
     check = ROWS[row]
     check(*([tmp_path] if "folder" in check.__annotations__ else []))
