@@ -12,10 +12,9 @@ SAMPLE_DAYS = 30
 DAYS = 300
 
 
-@pytest.mark.parametrize("seed", [1, 7])
-def test_the_directory_and_its_log_equal_the_model(host: Host, seed: int) -> None:
+def test_the_directory_and_its_log_equal_the_model(host: Host) -> None:
     """After each complete run directory, history and replayed log are the model; nobody there is removed."""
-    Life(host, seed).live(SAMPLE_DAYS)
+    Life(host, seed=1).live(SAMPLE_DAYS)
 
 
 @pytest.mark.soak
