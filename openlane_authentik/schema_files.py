@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
+from openlane_authentik.described import describe_fields
 from openlane_authentik.emit.envelope import Envelope, HeldBack, LeftOut, PayloadSetClosing, SyncRun
 from openlane_authentik.operations.health_report import HealthReport
 from openlane_authentik.records.account import DirectoryAccount
@@ -75,7 +76,8 @@ def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, model in _MODELS.items():
         yield name, TypeAdapter(model).json_schema()
     for name, line in _LINES.items():
-        yield name, msgspec.json.schema(line)
+        schema = msgspec.json.schema(line)
+        yield name, {**schema, "$defs": {key: describe_fields(part) for key, part in schema["$defs"].items()}}
     yield "payload-set", _PAYLOAD_SET
 
 

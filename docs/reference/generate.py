@@ -4,7 +4,6 @@ Nothing of it is kept in the repository, so that it cannot be behind the code.
 """
 
 import ast
-import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typer.cli import get_docs_for_click
 
 import openlane_authentik
 from openlane_authentik.cli.app import app
+from openlane_authentik.described import split_docstring
 from openlane_authentik.directory.completeness import EXPLANATIONS
 from openlane_authentik.errors import IntegrationError
 from openlane_authentik.host import errors as _host_errors  # noqa: F401 - so that all classes of errors are there
@@ -63,7 +63,7 @@ def commands() -> str:
 
 def settings() -> str:
     """Return what a host, an installation and a run can be told."""
-    told = _attributes(HostSettings)
+    _, told = split_docstring(HostSettings.__doc__ or "")
     rows = [
         (f"`{PREFIX}{name.upper()}`", _default(_host_default(name)), told.get(name, ""))
         for name in HostSettings.model_fields
@@ -95,7 +95,7 @@ def codes() -> str:
             f"`{error.code}`",
             str(error.exit_code),
             error.recovery.value,
-            _first_sentence(error),
+            split_docstring(error.__doc__ or "")[0].partition("\n\n")[0],
             retold(error.remedy, Surface.COMMAND),
         )
         for error in sorted(_below(IntegrationError), key=lambda error: error.code)
@@ -215,20 +215,6 @@ def _text(call: ast.Call) -> str | None:
 
 def _below(error: type[IntegrationError]) -> set[type[IntegrationError]]:
     return {error}.union(*(_below(one) for one in error.__subclasses__()))
-
-
-def _first_sentence(thing: type) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
-
-
-def _attributes(thing: type) -> dict[str, str]:
-    """Return what the part ``Attributes:`` of a docstring tells of each name."""
-    told: dict[str, str] = {}
-    _, _, listed = (inspect.getdoc(thing) or "").partition("Attributes:\n")
-    for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n        .*)*)", listed, flags=re.MULTILINE):
-        for name in names.split(", "):
-            told[name] = re.sub(r"\s+", " ", text).replace("``", "`")
-    return told
 
 
 def _host_default(name: str) -> Any:

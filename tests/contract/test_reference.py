@@ -18,7 +18,7 @@ from openlane_authentik.host.configuration import PREFIX, HostSettings
 from openlane_authentik.host.web.app import OPERATIONS
 from openlane_authentik.operations.health_report import FINDINGS
 from openlane_authentik.schema_files import schema_files
-from tests.documents import ROOT
+from tests.documents import ROOT, read
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,11 @@ def test_the_reference_has_the_events_of_the_log() -> None:
     for event in ("sync started", "worker started", "run failed"):
         assert f"| {event} | " in told
     assert told.count("\n| ") >= 30
+
+
+def test_contributing_names_files_that_are_there() -> None:
+    """Each path in the guide for contributors exists: in the repository, or in the package."""
+    paths = re.findall(r"`([\w./*]+/[\w./*]*|\w+\.py)`", read("CONTRIBUTING.md"))
+    assert len(paths) > 20
+    for path in set(paths) - {"site/", "dist/"}:  # are built
+        assert [*ROOT.glob(path), *ROOT.glob(f"openlane_authentik/{path}")], path

@@ -1,12 +1,12 @@
 """The OpenAPI document, made from the operations' own declarations and the shapes they name."""
 
-import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
+from openlane_authentik.described import describe_fields
 from openlane_authentik.host.web.hosts import ASKED_BY_ANY_NAME
 from openlane_authentik.host.web.problems import JSON, Failure
 from openlane_authentik.host.web.routes import Answer, Operation
@@ -109,8 +109,5 @@ def _answer(answer: Answer, told: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give a schema whose descriptions are free of the source's indentation and of null defaults."""
-    plain = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
-    if isinstance(text := plain.get("description"), str):
-        plain["description"] = inspect.cleandoc(text)
-    return plain
+    """Return a schema with prose at its fields, and without null defaults."""
+    return {key: value for key, value in describe_fields(schema).items() if not (key == "default" and value is None)}
