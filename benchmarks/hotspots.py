@@ -26,7 +26,7 @@ _JSON: Final = {
     ("answers.py", "_decode"): "JSON: decode pages",
     ("ndjson.py", "accept"): "JSON: encode envelopes and write them",
     ("context.py", "profile_hash"): "JSON: encode what is hashed, and hash it",
-    ("roster.py", "_identity"): "JSON: identities kept for memberships",
+    ("index.py", "_identity"): "JSON: identities kept for memberships",
     ("floor.py", "_write_users"): "JSON: decode, encode and write users",
 }
 _LIBRARIES: Final = ("httpx", "httpcore", "h11", "anyio", "asyncio", "tenacity", "structlog", "logging", "msgspec")

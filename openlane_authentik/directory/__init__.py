@@ -1,1 +1,1 @@
-"""Reading the directory whole: users drift-proof, groups lean, the token's sight, and the proof of completeness."""
+"""Reading the directory whole: users, groups, what the token may see, and the proof of completeness."""

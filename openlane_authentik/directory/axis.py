@@ -8,8 +8,8 @@ from itertools import accumulate, groupby, pairwise
 from typing import Final
 
 from openlane_authentik.authentik.pages import RawRecord
+from openlane_authentik.directory.index import DirectoryIndex, Traits
 from openlane_authentik.directory.keyset import Span
-from openlane_authentik.directory.roster import Roster, Traits
 
 JOINED: Final = "date_joined"
 UPDATED: Final = "last_updated"
@@ -57,17 +57,17 @@ class Axis:
 
     Args:
         field: ``date_joined`` or ``last_updated``.
-        roster: Everybody known.
+        index: Everybody known.
     """
 
-    def __init__(self, field: str, roster: Roster) -> None:
+    def __init__(self, field: str, index: DirectoryIndex) -> None:
         self.field = field
         moment = _MOMENT[field]
-        users = sorted(roster.traits(), key=moment)
+        users = sorted(index.traits(), key=moment)
         self._moments = array("q", map(moment, users))
         self._pks = array("q", (user.pk for user in users))
         self._sums = {ACTIVE: _running_sum(user.active for user in users)}
-        for kind in roster.kinds:
+        for kind in index.kinds:
             self._sums[type_trait(kind)] = _running_sum(user.kind == kind for user in users)
 
     def __len__(self) -> int:

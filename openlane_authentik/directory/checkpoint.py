@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from openlane_authentik.directory.roster import Roster
+from openlane_authentik.directory.index import DirectoryIndex
 
 VERSION: Final = 2
 # Columns are written as the machine has them; a checkpoint of another byte order is another format.
@@ -68,7 +68,7 @@ class Checkpoint:
         logins_from: The ``last_login`` from which logins have to be read, in microseconds; None to read none.
         groups: The ``pk`` of every group; None when groups are not synced.
         outdated: Users who were read again after their account was handed over, so that it is to be handed over anew.
-        roster: Every user.
+        index: Every user.
     """
 
     bounds: Bounds
@@ -77,11 +77,11 @@ class Checkpoint:
     logins_from: int | None
     groups: list[str] | None
     outdated: list[int]
-    roster: Roster
+    index: DirectoryIndex
 
     def to_bytes(self) -> bytes:
         """Give it in the form ``from_bytes`` reads."""
-        names, chunks = self.roster.freeze()
+        names, chunks = self.index.freeze()
         head = msgspec.msgpack.encode(
             {
                 "bounds": self.bounds,
@@ -90,7 +90,7 @@ class Checkpoint:
                 "loginsFrom": self.logins_from,
                 "groups": self.groups,
                 "outdated": self.outdated,
-                "roster": names,
+                "index": names,
             }
         )
         # The fastest level: it halves the work, and columns of numbers and JSON shrink to a quarter all the same.
@@ -129,7 +129,7 @@ class Checkpoint:
             logins_from=head["loginsFrom"],
             groups=head["groups"],
             outdated=head["outdated"],
-            roster=Roster.thaw(head["roster"], unpacking.take, unpacking.rest()),
+            index=DirectoryIndex.thaw(head["index"], unpacking.take, unpacking.rest()),
         )
 
     def holds_for(self, bounds: Bounds) -> str | None:

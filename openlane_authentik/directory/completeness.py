@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from openlane_authentik.directory.sight import Extent
+from openlane_authentik.directory.visibility import Extent
 
 
 class Reason(StrEnum):
     """Why the envelopes of a payload set are not proven to be all records in scope."""
 
-    PARTIAL_SIGHT = "partial_sight"
-    SIGHT_UNPROVEN = "sight_unproven"
+    PARTIAL_VISIBILITY = "partial_visibility"
+    VISIBILITY_UNPROVEN = "visibility_unproven"
     USERS_KEPT_CHANGING = "users_kept_changing"
     GROUPS_KEPT_CHANGING = "groups_kept_changing"
     MEMBERSHIPS_DIFFER = "memberships_differ"
@@ -25,10 +25,10 @@ class Reason(StrEnum):
 _OF_THE_FILTER: Final = frozenset({Reason.RECORDS_HELD_BACK, Reason.FILTER_KEPT_NOTHING})
 
 EXPLANATIONS: Final = {
-    Reason.PARTIAL_SIGHT: "the token sees only a part of the directory: its account has object-level permissions, or "
-    "none; give a role of it the global permissions 'Can view User' and 'Can view Group'",
-    Reason.SIGHT_UNPROVEN: "this release does not show whether the token sees the whole directory; put the token's "
-    "account into a group whose role has the global permissions 'Can view User' and 'Can view Group'",
+    Reason.PARTIAL_VISIBILITY: "the token sees only a part of the directory: its account has object-level permissions, "
+    "or none; give a role of it the global permissions 'Can view User' and 'Can view Group'",
+    Reason.VISIBILITY_UNPROVEN: "this release does not show whether the token sees the whole directory; put the "
+    "token's account into a group whose role has the global permissions 'Can view User' and 'Can view Group'",
     Reason.USERS_KEPT_CHANGING: "the server's counts did not match the users read: users came and went faster than "
     "they could be read, replicas of the server differ, or it ignores a filter; run again at a quieter time, and if it "
     "stays look at what stands in front of authentik",
@@ -45,15 +45,15 @@ EXPLANATIONS: Final = {
 }
 
 
-def sight_reasons(extent: Extent) -> list[Reason]:
+def visibility_reasons(extent: Extent) -> list[Reason]:
     """Give the reason that lies in what the token may see, if there is one."""
     match extent:
         case Extent.FULL:
             return []
         case Extent.PARTIAL:
-            return [Reason.PARTIAL_SIGHT]
+            return [Reason.PARTIAL_VISIBILITY]
         case Extent.UNPROVEN:
-            return [Reason.SIGHT_UNPROVEN]
+            return [Reason.VISIBILITY_UNPROVEN]
 
 
 def read_completely(reasons: Iterable[Reason]) -> bool:
@@ -62,7 +62,7 @@ def read_completely(reasons: Iterable[Reason]) -> bool:
 
 
 def exit_code(reasons: set[Reason]) -> int:
-    """Return 0 when everything was read completely, 77 for partial sight, else 75."""
-    if Reason.PARTIAL_SIGHT in reasons:
+    """Return 0 when everything was read completely, 77 for partial visibility, else 75."""
+    if Reason.PARTIAL_VISIBILITY in reasons:
         return 77
     return 0 if read_completely(reasons) else 75

@@ -52,7 +52,7 @@ class DatedUsers:
         self._accounts = accounts
         self._size = PageSize(page_size)
         self._width = width
-        known = (user.updated for user in accounts.roster.traits())
+        known = (user.updated for user in accounts.index.traits())
         # New stamps appear about the newest that was known when the run began, too.
         self._anchors = [*anchors, *([newest] if (newest := max(known, default=None)) is not None else [])]
         self._most_edits = most_edits
@@ -122,7 +122,7 @@ class DatedUsers:
         await side_by_side((read_newest, read_keys, count_everyone), self._width)
         # Stamps only move forward: who carried one of the newest and is not among them now is gone, or went back.
         self._refuse_difference(self._total)
-        vanished = (axis.pks(newest) - shown) & self._accounts.roster.pks
+        vanished = (axis.pks(newest) - shown) & self._accounts.index.pks
         if len(vanished) > MOST_ASKED:
             if self._most_edits is not None:
                 raise UnsettledError("too_many_changes")
@@ -138,7 +138,7 @@ class DatedUsers:
             FilterIgnoredError: See ``read_all``.
             IntegrationError: See ``AuthentikClient.get``.
         """
-        if self._accounts.without_pk or self._total == len(self._accounts.roster):
+        if self._accounts.without_pk or self._total == len(self._accounts.index):
             return
         whole = {Span(JOINED): self._total}
         await self._read_again(await locate(self._client, self._axis(JOINED), whole, self._width))
@@ -150,7 +150,7 @@ class DatedUsers:
         joined = self._axis(JOINED)
         bounds = {part.end for part in joined.parts(Span(JOINED), _PARTS_OF_JOINED) if part.end is not None}
         bounds |= growing(joined, FEWEST_READ // 4)
-        asked = whole_questions(self._accounts.roster)
+        asked = whole_questions(self._accounts.index)
         asked += [Question(Span(JOINED, None, bound)) for bound in sorted(bounds) if bound > FIRST_MICROS]
         if self._most_edits is not None:
             updated = self._axis(UPDATED)
@@ -173,7 +173,7 @@ class DatedUsers:
         joined, updated = _below(counted, JOINED), _below(counted, UPDATED)
         self._total = joined[None]
         self._refuse_difference(self._total)
-        before = self._accounts.roster.revision
+        before = self._accounts.index.revision
         axis = self._axis(JOINED)
         if any(question.span.field == JOINED and question.trait is EVERYBODY for question in differing):
             await self._read_again(await locate(self._client, axis, between(joined, JOINED), self._width))
@@ -183,13 +183,13 @@ class DatedUsers:
                 await self._read_again(await locate(self._client, axis, whole, self._width, trait=question.trait))
         elif differing:
             await self._find_edits({**updated, None: joined[None]})
-        found = self._accounts.roster.revision != before and not self._inferred
+        found = self._accounts.index.revision != before and not self._inferred
         self._inferred = False
         return found
 
     def _refuse_difference(self, total: int) -> None:
-        most = max(MOST_ASKED, len(self._accounts.roster) // 100)
-        if self._most_edits is not None and abs(total - len(self._accounts.roster)) > most:
+        most = max(MOST_ASKED, len(self._accounts.index) // 100)
+        if self._most_edits is not None and abs(total - len(self._accounts.index)) > most:
             raise UnsettledError("too_many_changes")
 
     def _refuse_more_than(self, known: int) -> Callable[[int], None]:
@@ -221,7 +221,7 @@ class DatedUsers:
 
         if await self._walk_each(spans, take):
             return
-        absent &= self._accounts.roster.pks
+        absent &= self._accounts.index.pks
         if len(absent) <= MOST_ASKED:
             # Who was moved out of the span while it was read is there all the same.
             await read_users_again(self._client, self._accounts, absent, self._width)
@@ -231,11 +231,11 @@ class DatedUsers:
             await self._accounts.gone(pk)
 
     async def _take(self, rows: list[RawRecord]) -> int:
-        roster = self._accounts.roster
-        before = roster.revision
+        index = self._accounts.index
+        before = index.revision
         new = await take_news(self._accounts, rows)
         self.evidence.late_joiners += new
-        self._edits += roster.revision - before
+        self._edits += index.revision - before
         if self._most_edits is not None and self._edits > self._most_edits:
             raise UnsettledError("too_many_changes")
         return new
@@ -273,10 +273,10 @@ class DatedUsers:
         return self._axis(question.span.field).count(question.span, question.trait)
 
     def _axis(self, field: str) -> Axis:
-        roster = self._accounts.roster
+        index = self._accounts.index
         known = self._axes.get(field)
-        if known is None or known[0] != roster.revision:
-            known = self._axes[field] = (roster.revision, Axis(field, roster))
+        if known is None or known[0] != index.revision:
+            known = self._axes[field] = (index.revision, Axis(field, index))
         return known[1]
 
 

@@ -59,7 +59,7 @@ async def read_logins(client: AuthentikClient, accounts: Accounts, since: int, p
     """
     whole, size = Span(LOGIN, since), PageSize(page_size)
     number = await count_users(client, Question(whole))
-    if number > len(accounts.roster) // 2:
+    if number > len(accounts.index) // 2:
         return number
     left = 0
 

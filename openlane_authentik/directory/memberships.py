@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from openlane_authentik.authentik.pages import RawRecord
-from openlane_authentik.directory.roster import Roster
+from openlane_authentik.directory.index import DirectoryIndex
 
 
 @dataclass(slots=True)
@@ -27,10 +27,10 @@ class Differences:
         return bool(self.users or self.dangling)
 
 
-def compare_memberships(roster: Roster, groups: Iterable[RawRecord]) -> Differences:
+def compare_memberships(index: DirectoryIndex, groups: Iterable[RawRecord]) -> Differences:
     """Compare the memberships told by the users read with those told by these groups."""
     differences = Differences()
-    told_by_users = roster.members_by_group()
+    told_by_users = index.members_by_group()
     for group in groups:
         pk, users = group.get("pk"), group.get("users")
         by_group = sorted(user for user in users if type(user) is int) if isinstance(users, list) else []
@@ -38,7 +38,7 @@ def compare_memberships(roster: Roster, groups: Iterable[RawRecord]) -> Differen
         if by_group == by_users:
             continue
         for user in set(by_group).symmetric_difference(by_users):
-            if user in roster:
+            if user in index:
                 differences.users.add(user)
             else:
                 differences.dangling[user] = differences.dangling.get(user, 0) + 1

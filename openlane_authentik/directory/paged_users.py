@@ -50,7 +50,7 @@ class PagedUsers:
         # Two passes are the method; whatever came on top was read again.
         self.evidence.ranges_reread = max(0, self._list.passes - 2)
         if self._steady and self._list.last is not None:
-            for pk in self._accounts.roster.pks - self._list.last.keys:
+            for pk in self._accounts.index.pks - self._list.last.keys:
                 await self._accounts.gone(pk)
 
     async def refresh(self) -> bool:
@@ -66,9 +66,9 @@ class PagedUsers:
         """Return the counts that every release knows, and what they must be."""
         if self._accounts.without_pk:
             return {}
-        known = Axis(JOINED, self._accounts.roster)
+        known = Axis(JOINED, self._accounts.index)
         return {
-            question: known.count(question.span, question.trait) for question in whole_questions(self._accounts.roster)
+            question: known.count(question.span, question.trait) for question in whole_questions(self._accounts.index)
         }
 
     async def settle_presence(self) -> None:

@@ -17,7 +17,7 @@ from openlane_authentik.directory.counting import Question, count_users
 from openlane_authentik.directory.groups import GROUPS, LEAN
 from openlane_authentik.directory.keyset import FilterIgnoredError
 from openlane_authentik.directory.side_by_side import Work, side_by_side
-from openlane_authentik.directory.sight import Sight, read_me, read_sight
+from openlane_authentik.directory.visibility import Visibility, read_me, read_visibility
 from openlane_authentik.errors import NotFoundError, ParameterRefusedError
 
 # Stands for the count of a trait that the server does not filter by.
@@ -29,14 +29,14 @@ class Testimony:
     """What the server said between the two looks.
 
     Attributes:
-        sight: What the token saw, before and after: the lesser of both.
+        visibility: What the token saw, before and after: the lesser of both.
         uids: The ``uid`` of the token's own account, before and after.
         counted: Its number for each question.
         groups: How many groups it counts; None if that was not asked.
         present: Of those believed to be absent, who is there.
     """
 
-    sight: Sight
+    visibility: Visibility
     uids: frozenset[str]
     counted: dict[Question, int]
     groups: int | None
@@ -87,12 +87,12 @@ async def take_testimony(
             present[pk] = await read_user(client, pk)
 
     before = await read_me(client)
-    seen = await read_sight(client, before, release)
+    seen = await read_visibility(client, before, release)
     work: list[Work] = [partial(count, question) for question in questions]
     work += [partial(ask_for, pk) for pk in sorted(absent)]
     work += [count_groups] if with_groups else []
     await side_by_side(work, width)
     after = await read_me(client)
-    sight = seen.lesser(await read_sight(client, after, release))
+    visibility = seen.lesser(await read_visibility(client, after, release))
     uids = frozenset({before.uid, after.uid})
-    return Testimony(sight, uids, counted, groups[0] if groups else None, present)
+    return Testimony(visibility, uids, counted, groups[0] if groups else None, present)

@@ -15,8 +15,8 @@ from openlane_authentik.directory.memberships import Differences, compare_member
 from openlane_authentik.directory.proof import UNTOLD, Testimony, take_testimony
 from openlane_authentik.directory.settling import MOST_ASKED, settle_memberships
 from openlane_authentik.directory.side_by_side import Work, side_by_side
-from openlane_authentik.directory.sight import Extent, Sight
 from openlane_authentik.directory.users import Accounts, UserSource
+from openlane_authentik.directory.visibility import Extent, Visibility
 
 MOST_ROUNDS: Final = 6
 
@@ -26,7 +26,7 @@ class Reconciled:
     """What the server said last, and what it was held against.
 
     Attributes:
-        sight: What the token could see.
+        visibility: What the token could see.
         agreed: Whether every count of users was as it had to be, and nobody believed to be absent was there.
         differences: Between both sides of the memberships, after what differed was read again.
         users_reread: How many users were read again for that.
@@ -36,7 +36,7 @@ class Reconciled:
         unasked: How many more are shown to be absent by the counts alone.
     """
 
-    sight: Sight
+    visibility: Visibility
     agreed: bool = False
     differences: Differences = field(default_factory=Differences)
     users_reread: int = 0
@@ -81,11 +81,11 @@ class Reconciler:
         self._own_uid = own_uid
         self._highest_pk = highest_pk
 
-    async def run(self, sight: Sight, *beside: Callable[[], Awaitable[None]]) -> Reconciled:
+    async def run(self, visibility: Visibility, *beside: Callable[[], Awaitable[None]]) -> Reconciled:
         """Read again until everything agrees, a few rounds at most.
 
         Args:
-            sight: What the token could see when the run began.
+            visibility: What the token could see when the run began.
             beside: More to be read in the first round.
 
         Raises:
@@ -93,7 +93,7 @@ class Reconciler:
             FilterIgnoredError: See ``UserSource``.
             IntegrationError: See ``AuthentikClient.get``.
         """
-        found = Reconciled(sight)
+        found = Reconciled(visibility)
         steady: list[bool] = []
 
         async def refresh() -> None:
@@ -110,14 +110,14 @@ class Reconciler:
             await self._users.settle_presence()
             expected = self._users.questions()
             testimony = await self._testimony(found, expected.keys())
-            found.sight = testimony.sight
+            found.visibility = testimony.visibility
             found.agreed = steady[-1] and testimony.counted == expected and not testimony.present
             found.agreed &= testimony.uids == {self._own_uid}
             found.count = testimony.counted.get(EVERYONE, 0)
             found.counts = len(testimony.counted) if found.agreed else 0
             groups_agree = self._groups_agree(testimony)
             untold = UNTOLD in testimony.counted.values()
-            if (found.agreed and groups_agree) or untold or testimony.sight.users is Extent.PARTIAL:
+            if (found.agreed and groups_agree) or untold or testimony.visibility.users is Extent.PARTIAL:
                 break
             for pk, raw in testimony.present.items():
                 await self._accounts.accept_again(pk, raw)
@@ -129,9 +129,9 @@ class Reconciler:
     async def _settle(self, found: Reconciled) -> None:
         if self._groups is None:
             return
-        if Extent.PARTIAL in (found.sight.users, found.sight.groups):
+        if Extent.PARTIAL in (found.visibility.users, found.visibility.groups):
             # Reading again would show no more.
-            found.differences = compare_memberships(self._accounts.roster, self._groups.rows())
+            found.differences = compare_memberships(self._accounts.index, self._groups.rows())
             return
         found.differences, more = await settle_memberships(self._client, self._accounts, self._groups, self._width)
         found.users_reread += more
@@ -141,7 +141,7 @@ class Reconciler:
             del found.differences.dangling[pk]
 
     async def _testimony(self, found: Reconciled, questions: Iterable[Question]) -> Testimony:
-        absent = () if found.sight.users is Extent.PARTIAL else self._accounts.absent
+        absent = () if found.visibility.users is Extent.PARTIAL else self._accounts.absent
         asked = absent[:MOST_ASKED]
         found.asked, found.unasked = len(asked), len(absent) - len(asked)
         return await take_testimony(

@@ -7,16 +7,16 @@ on an upgrade.
 from collections import Counter
 from collections.abc import Iterator
 
-from openlane_authentik.directory.roster import Roster
+from openlane_authentik.directory.index import DirectoryIndex
 
 
-def uids_differ(before: Roster, after: Roster) -> bool:
-    """Whether anybody in both rosters has another ``uid``."""
+def uids_differ(before: DirectoryIndex, after: DirectoryIndex) -> bool:
+    """Whether anybody in both indexes has another ``uid``."""
     return any(before.uid_mark(pk) != after.uid_mark(pk) for pk in before.pks & after.pks)
 
 
-def replaced(before: Roster, after: Roster) -> Iterator[tuple[str, str]]:
-    """Return the old and the new ``uid`` of everybody in both rosters whose ``uid`` changed.
+def replaced(before: DirectoryIndex, after: DirectoryIndex) -> Iterator[tuple[str, str]]:
+    """Return the old and the new ``uid`` of everybody in both indexes whose ``uid`` changed.
 
     A new installation at the same address gives a ``pk`` to somebody else. The same person is who has the same
     ``username``, or a ``date_joined`` that nobody shares.
@@ -33,8 +33,8 @@ def replaced(before: Roster, after: Roster) -> Iterator[tuple[str, str]]:
             yield old["uid"], new["uid"]
 
 
-def _joined(roster: Roster) -> dict[int, int]:
+def _joined(index: DirectoryIndex) -> dict[int, int]:
     """Return the ``date_joined`` of those who share it with nobody."""
-    joined = {user.pk: user.joined for user in roster.traits()}
+    joined = {user.pk: user.joined for user in index.traits()}
     times = Counter(joined.values())
     return {pk: moment for pk, moment in joined.items() if times[moment] == 1}

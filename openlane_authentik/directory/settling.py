@@ -41,17 +41,17 @@ async def settle_memberships(
         if not more:
             return differences, reread
         # Often they agree now: the groups were read after the users.
-        differences = compare_memberships(accounts.roster, groups.rows())
+        differences = compare_memberships(accounts.index, groups.rows())
         if not differences:
             return differences, reread
         await groups.read()
-    return compare_memberships(accounts.roster, groups.rows()), reread
+    return compare_memberships(accounts.index, groups.rows()), reread
 
 
 async def _reread(
     client: AuthentikClient, accounts: Accounts, groups: GroupReader, width: int
 ) -> tuple[Differences, int]:
-    differences = compare_memberships(accounts.roster, groups.rows())
+    differences = compare_memberships(accounts.index, groups.rows())
     users = differences.users | differences.dangling.keys()
     if len(users) > MOST_USERS_REREAD:
         return differences, 0

@@ -8,8 +8,8 @@ from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import PageSize, RawRecord, read_page, user_pk
 from openlane_authentik.directory.axis import ACTIVE, EVERYBODY, JOINED, type_trait
 from openlane_authentik.directory.counting import Question
+from openlane_authentik.directory.index import DirectoryIndex
 from openlane_authentik.directory.keyset import USERS, Span
-from openlane_authentik.directory.roster import Roster
 from openlane_authentik.errors import AnswerTooLargeError, InvalidPageError, RequestTimeoutError
 
 _NEWEST_KEYS: Final = 20
@@ -20,7 +20,7 @@ class Accounts(Protocol):
     """Takes users as they are read."""
 
     @property
-    def roster(self) -> Roster:
+    def index(self) -> DirectoryIndex:
         """Everybody known."""
         ...
 
@@ -94,22 +94,22 @@ class UserSource(Protocol):
         ...
 
 
-def whole_questions(roster: Roster) -> list[Question]:
+def whole_questions(index: DirectoryIndex) -> list[Question]:
     """Return the questions that every release answers: everybody, the active, and each type."""
     everywhere = Span(JOINED)
     # Authentik has four types; a server that shows more has those counted that came first.
-    kinds = [type_trait(kind) for kind in roster.kinds[:_MOST_TYPES] if kind]
+    kinds = [type_trait(kind) for kind in index.kinds[:_MOST_TYPES] if kind]
     return [Question(everywhere, trait) for trait in (EVERYBODY, ACTIVE, *kinds)]
 
 
 async def take_news(accounts: Accounts, rows: list[RawRecord]) -> int:
     """Hand on those rows that are not known so; return how many users are new."""
-    roster, fresh = accounts.roster, []
+    index, fresh = accounts.index, []
     for row in rows:
         pk = user_pk(row)
-        if pk is None or pk not in roster:
+        if pk is None or pk not in index:
             fresh.append(row)
-        elif not roster.tells(pk, row):
+        elif not index.tells(pk, row):
             await accounts.accept_again(pk, row)
     return await accounts.accept(fresh) if fresh else 0
 
@@ -134,7 +134,7 @@ async def read_newest_keys(client: AuthentikClient, accounts: Accounts) -> int:
                 raise
             number = 1
             continue
-        unknown = [row for row in page.rows if user_pk(row) not in accounts.roster]
+        unknown = [row for row in page.rows if user_pk(row) not in accounts.index]
         new += await accounts.accept(unknown) if unknown else 0
         if len(unknown) < len(page.rows) or page.next != number + 1:
             return new

@@ -171,7 +171,7 @@ class SyncRun(Line, frozen=True, tag="syncRun", kw_only=True):
         warnings: What an operator should know.
         error: Why it failed.
         exit_code: 0 when every set was read completely, 75 when something could not be proven this time, 77 for
-            partial sight; for a failed run its error's.
+            partial visibility; for a failed run its error's.
     """
 
     status: RunStatus

@@ -9,14 +9,14 @@ import msgspec
 
 from openlane_authentik.authentik.pages import RawRecord, user_pk
 from openlane_authentik.clock import Clock, rfc3339
-from openlane_authentik.directory.roster import Fate, Roster
+from openlane_authentik.directory.index import DirectoryIndex, Outcome
 from openlane_authentik.directory.spool import Spool
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.emit.envelope import Envelope, Removed, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
 from openlane_authentik.operations.filter_copy import CopyWriter
-from openlane_authentik.operations.scope import Scope, fate
+from openlane_authentik.operations.scope import Scope, outcome
 from openlane_authentik.operations.tally import EARLIER, Tally
 from openlane_authentik.records.account import map_account
 from openlane_authentik.records.context import MappingContext
@@ -29,14 +29,14 @@ _decoder = msgspec.json.Decoder()
 
 
 class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
-    """Keeps the roster of the last run up to date, and remembers whom to hand over.
+    """Keeps the index of the last run up to date, and remembers whom to hand over.
 
     Args:
-        scope, context, roster, sink, clock, copy: As of ``AccountEmitter``; the roster is that of the last run.
+        scope, context, index, sink, clock, copy: As of ``AccountEmitter``; the index is that of the last run.
 
     Attributes:
         tally: Of the accounts that changed.
-        roster: Everybody known.
+        index: Everybody known.
         most_edits: How many may be edited before reading everybody costs less.
         without_pk: Always 0; such a user ends the reading of changes.
         outdated: Always empty; nobody is handed over before the reading has ended.
@@ -49,15 +49,15 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         self,
         scope: Scope,
         context: MappingContext,
-        roster: Roster,
+        index: DirectoryIndex,
         sink: Sink,
         clock: Clock,
         *,
         copy: CopyWriter | None = None,
     ) -> None:
         self.tally = Tally(Schema.ACCOUNT)
-        self.roster = roster
-        self.most_edits = max(_FEWEST, len(roster) // _SHARE)
+        self.index = index
+        self.most_edits = max(_FEWEST, len(index) // _SHARE)
         self._scope = scope
         self._context = context
         self._sink = sink
@@ -67,7 +67,7 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         # Where in the spool each user is who changed.
         self._changed: dict[int, tuple[int, int]] = {}
         # Of users known before and touched in this run: what had become of their account, and its uid.
-        self._before: dict[int, tuple[Fate, str]] = {}
+        self._before: dict[int, tuple[Outcome, str]] = {}
         self._gone: set[int] = set()
 
     def __exit__(
@@ -93,9 +93,9 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
             pk = user_pk(raw)
             if pk is None:
                 raise UnsettledError("record_without_pk")
-            if pk in self.roster and self.roster.is_older(pk, raw):
+            if pk in self.index and self.index.is_older(pk, raw):
                 raise UnsettledError("stamps_went_back")
-            if pk in self.roster and not self.roster.has_uid_of(pk, raw):
+            if pk in self.index and not self.index.has_uid_of(pk, raw):
                 raise UnsettledError("uids_differ")
             encoded = _encoder.encode(raw)
             if pk in self._changed and self._spool.read(*self._changed[pk]) == encoded:
@@ -105,7 +105,7 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
             self._changed[pk] = (self._spool.end, len(encoded))
             self._spool.add(encoded)
             verdict = self._scope.judge(raw, "uid")
-            self.roster.note(pk, raw, fate(verdict), *self._scope.judge_memberships(raw, verdict))
+            self.index.note(pk, raw, outcome(verdict), *self._scope.judge_memberships(raw, verdict))
             if self._copy is not None:
                 self._copy.add(pk, raw)
             new += 1
@@ -117,11 +117,11 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
 
     async def gone(self, pk: int) -> None:
         """Take note that a user is gone."""
-        if pk in self.roster:
+        if pk in self.index:
             self._remember(pk)
             self._gone.add(pk)
             self._changed.pop(pk, None)
-            self.roster.drop(pk)
+            self.index.drop(pk)
             if self._copy is not None:
                 self._copy.drop(pk)
 
@@ -137,14 +137,14 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
                     record = map_account(raw, self._context)
                     yield Envelope(schema=Schema.ACCOUNT, resource=raw["uid"], payload=raw, record=record)
                 else:
-                    self.tally.count(fate(verdict), verdict.reason)
+                    self.tally.count(outcome(verdict), verdict.reason)
                     causes[raw.get("uid")] = verdict.reason
 
         for batch in batched(kept()):
             self.tally.emitted += len(batch)
             await self._sink.accept(batch)
-        for uid in self.roster.uids_of(Fate.FAILED):
-            self.tally.name(Fate.FAILED, causes.get(uid, EARLIER), uid)
+        for uid in self.index.uids_of(Outcome.FAILED):
+            self.tally.name(Outcome.FAILED, causes.get(uid, EARLIER), uid)
         await self.tally.tell(self._sink)
 
     def removed(self) -> list[Removed]:
@@ -155,10 +155,10 @@ class ChangedAccounts(AbstractContextManager["ChangedAccounts"]):
         before, uid = self._before[pk]
         if pk in self._gone:
             return Removed(resource=uid, evidence="absent")
-        left = before is not Fate.FILTERED and self.roster.fate_of(pk) is Fate.FILTERED
+        left = before is not Outcome.FILTERED and self.index.outcome_of(pk) is Outcome.FILTERED
         return Removed(resource=uid, evidence="out_of_scope") if left else None
 
     def _remember(self, pk: int) -> None:
         """Remember what became of an account, before what is known of the user changes."""
-        if pk in self.roster and pk not in self._changed:
-            self._before.setdefault(pk, (self.roster.fate_of(pk), self.roster.uid(pk)))
+        if pk in self.index and pk not in self._changed:
+            self._before.setdefault(pk, (self.index.outcome_of(pk), self.index.uid(pk)))

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, read_completely, sight_reasons
-from openlane_authentik.directory.roster import Fate
-from openlane_authentik.directory.sight import Extent
+from openlane_authentik.directory.completeness import EXPLANATIONS, Reason, read_completely, visibility_reasons
+from openlane_authentik.directory.index import Outcome
+from openlane_authentik.directory.visibility import Extent
 from openlane_authentik.emit.envelope import PayloadSetClosing, Removed, RunWarning, Schema
 from openlane_authentik.operations.collection import Collected
 from openlane_authentik.operations.scope import Scope
@@ -26,7 +26,7 @@ class Verdicts:
     def close(
         self,
         tally: Tally,
-        fates: Counter[Fate] | None = None,
+        outcomes: Counter[Outcome] | None = None,
         removed: list[Removed] | None = None,
         *,
         delta: bool = False,
@@ -37,7 +37,7 @@ class Verdicts:
 
         Args:
             tally: What became of its records.
-            fates: The same of everybody known, unless the tally has it.
+            outcomes: The same of everybody known, unless the tally has it.
             removed: The accounts to be ended.
             delta: Only what changed was handed over.
         """
@@ -48,7 +48,7 @@ class Verdicts:
             Schema.MEMBERSHIP: self._memberships,
         }
         reasons, evidence = weigh[schema]()
-        reasons += self._of_records(tally, fates if fates is not None else tally.fates)
+        reasons += self._of_records(tally, outcomes if outcomes is not None else tally.outcomes)
         self._so_far.extend(reasons)
         complete = read_completely(reasons)
         return PayloadSetClosing(
@@ -77,14 +77,14 @@ class Verdicts:
                 details = "; ".join(self._details.get(reason, ()))
                 yield RunWarning(code=reason, message=EXPLANATIONS[reason] + (details and f": {details}"))
 
-    def _of_records(self, tally: Tally, fates: Counter[Fate]) -> Iterator[Reason]:
+    def _of_records(self, tally: Tally, outcomes: Counter[Outcome]) -> Iterator[Reason]:
         """Give the reasons that lie in what became of the records, and note what is to be told of them."""
-        if fates[Fate.UNNAMED]:
+        if outcomes[Outcome.UNNAMED]:
             yield Reason.RECORDS_FAILED
-        if fates[Fate.FAILED]:
-            yield self._noted(Reason.RECORDS_HELD_BACK, _held_back(tally, fates[Fate.FAILED]))
-        if fates[Fate.FILTERED] and not fates[Fate.KEPT]:
-            yield self._noted(Reason.FILTER_KEPT_NOTHING, _kept_nothing(tally, fates[Fate.FILTERED]))
+        if outcomes[Outcome.FAILED]:
+            yield self._noted(Reason.RECORDS_HELD_BACK, _held_back(tally, outcomes[Outcome.FAILED]))
+        if outcomes[Outcome.FILTERED] and not outcomes[Outcome.KEPT]:
+            yield self._noted(Reason.FILTER_KEPT_NOTHING, _kept_nothing(tally, outcomes[Outcome.FILTERED]))
 
     def _noted(self, reason: Reason, detail: str) -> Reason:
         self._details.setdefault(reason, []).append(detail)
@@ -93,13 +93,13 @@ class Verdicts:
     def _accounts(self) -> tuple[list[Reason], dict[str, Any]]:
         users = self._collected.users
         reconciled = self._collected.reconciled
-        reasons = sight_reasons(reconciled.sight.users)
-        if not users.proven and reconciled.sight.users is not Extent.PARTIAL:
+        reasons = visibility_reasons(reconciled.visibility.users)
+        if not users.proven and reconciled.visibility.users is not Extent.PARTIAL:
             reasons.append(Reason.USERS_KEPT_CHANGING)
         if reconciled.differences.dangling:
             reasons.append(Reason.DANGLING_MEMBERS)
         evidence = {
-            "sight": reconciled.sight.users,
+            "visibility": reconciled.visibility.users,
             "method": users.method,
             "countBefore": users.count_before,
             "countAfter": users.count_after,
@@ -115,14 +115,14 @@ class Verdicts:
 
     def _groups(self) -> tuple[list[Reason], dict[str, Any]]:
         groups = self._collected.groups
-        sight = self._collected.reconciled.sight.groups
-        reasons = sight_reasons(sight)
+        visibility = self._collected.reconciled.visibility.groups
+        reasons = visibility_reasons(visibility)
         if groups is None:
             return reasons, {}
         if not groups.proven:
             reasons.append(Reason.GROUPS_KEPT_CHANGING)
         evidence = {
-            "sight": sight,
+            "visibility": visibility,
             "countBefore": groups.count_before,
             "countAfter": groups.count_after,
             "passes": groups.passes,

@@ -14,9 +14,9 @@ from openlane_authentik.directory.moments import moment_micros
 from openlane_authentik.directory.paged_users import PagedUsers
 from openlane_authentik.directory.reconciliation import Reconciled, Reconciler
 from openlane_authentik.directory.settling import read_users_again
-from openlane_authentik.directory.sight import EVERYTHING, Me, read_sight
 from openlane_authentik.directory.unsettled import UnsettledError
 from openlane_authentik.directory.users import Accounts, UsersEvidence, UserSource, read_beginning
+from openlane_authentik.directory.visibility import EVERYTHING, Me, read_visibility
 from openlane_authentik.log import get_logger
 from openlane_authentik.operations.accounts import AccountEmitter
 from openlane_authentik.operations.changed_accounts import ChangedAccounts
@@ -75,19 +75,19 @@ class Collector:
         Raises:
             IntegrationError: See ``AuthentikClient.get``.
         """
-        sight = await read_sight(self._client, self._me, self._release)
+        visibility = await read_visibility(self._client, self._me, self._release)
         groups = GroupReader(self._client, self._size, self._width) if with_groups else None
         if groups is not None:
             await groups.count()
         beginning = await read_beginning(self._client)
 
         def told() -> None:
-            self._progress(len(accounts.roster), beginning.count)
+            self._progress(len(accounts.index), beginning.count)
 
         async def read(users: DatedUsers | PagedUsers) -> Collected:
             users.evidence.count_before = beginning.count
             await users.read_all(told)
-            reconciled = await self._reconciler(users, accounts, groups, beginning.highest_pk).run(sight)
+            reconciled = await self._reconciler(users, accounts, groups, beginning.highest_pk).run(visibility)
             reconciled.agreed &= not accounts.uids_differ
             return self._collected(users.evidence, groups, reconciled)
 
@@ -114,7 +114,7 @@ class Collector:
             anchors=[moment_micros(known.taken_at)],
             most_edits=accounts.most_edits,
         )
-        users.evidence.count_before = len(known.roster)
+        users.evidence.count_before = len(known.index)
         groups = None
         if known.groups is not None:
             groups = GroupReader(self._client, self._size, self._width, known.groups)
@@ -128,15 +128,15 @@ class Collector:
             if known.logins_from is not None:
                 logins_left = await read_logins(self._client, accounts, known.logins_from, self._size, self._width)
 
-        highest = max(known.roster.pks, default=0)
+        highest = max(known.index.pks, default=0)
         try:
             reconciled = await self._reconciler(users, accounts, groups, highest).run(
                 EVERYTHING, read_outdated, read_new_logins
             )
         except FilterIgnoredError as error:
             raise UnsettledError("filter_ignored") from error
-        if not reconciled.sight.covers(groups=groups is not None):
-            raise UnsettledError("sight_changed")
+        if not reconciled.visibility.covers(groups=groups is not None):
+            raise UnsettledError("visibility_changed")
         if not reconciled.agreed:
             raise UnsettledError("counts_disagree")
         if reconciled.differences:

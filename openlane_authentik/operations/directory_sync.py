@@ -19,10 +19,10 @@ from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
 from openlane_authentik.clock import rfc3339
 from openlane_authentik.directory.checkpoint import Bounds, Checkpoint
 from openlane_authentik.directory.completeness import exit_code
+from openlane_authentik.directory.index import DirectoryIndex, Outcome
 from openlane_authentik.directory.logins import logins_from
-from openlane_authentik.directory.roster import Fate, Roster
-from openlane_authentik.directory.sight import read_me
 from openlane_authentik.directory.unsettled import UnsettledError
+from openlane_authentik.directory.visibility import read_me
 from openlane_authentik.emit.envelope import (
     PayloadSetClosing,
     RunFailure,
@@ -152,14 +152,14 @@ class DirectorySync:
 
     async def _run_full(self, collector: Collector, checkpoint: bytes | None, bounds: Bounds) -> SyncResult:
         with ExitStack() as opened:
-            roster = opened.enter_context(Roster())
+            index = opened.enter_context(DirectoryIndex())
             known = known_before(checkpoint, bounds.instance)
-            earlier = opened.enter_context(known.roster) if known is not None else None
+            earlier = opened.enter_context(known.index) if known is not None else None
             clock = self._client.clock
             renewed = known is not None and known.bounds.account != bounds.account
             copy = CopyWriter() if self._copy else None
             accounts = AccountEmitter(
-                self._scope, self._context, roster, self._sink, clock, earlier, renewed=renewed, copy=copy
+                self._scope, self._context, index, self._sink, clock, earlier, renewed=renewed, copy=copy
             )
             collected = await collector.everything(accounts, with_groups=self._scope.groups)
             return await self._hand_over(collected, accounts, bounds, self._started_at, copy)
@@ -169,8 +169,8 @@ class DirectorySync:
         known = starting_point(checkpoint, bounds, self._release, self._scope, self._started_at, interval)
         copy = CopyWriter() if self._copy else None
         with (
-            known.roster as roster,
-            ChangedAccounts(self._scope, self._context, roster, self._sink, self._client.clock, copy=copy) as accounts,
+            known.index as index,
+            ChangedAccounts(self._scope, self._context, index, self._sink, self._client.clock, copy=copy) as accounts,
         ):
             collected = await collector.changes(accounts, known)
             if collected.logins_left and "last_login" in self._scope.filter.payload_fields:
@@ -188,18 +188,18 @@ class DirectorySync:
     ) -> SyncResult:
         """Close the accounts, hand over groups and memberships, and close them."""
         verdicts = Verdicts(collected, self._scope)
-        roster, delta = accounts.roster, self._mode == "delta"
-        known = roster.fates() + Counter({Fate.UNNAMED: accounts.without_pk})
+        index, delta = accounts.index, self._mode == "delta"
+        known = index.outcomes() + Counter({Outcome.UNNAMED: accounts.without_pk})
         removed = accounts.removed()
         await self._close(verdicts.close(accounts.tally, known, removed if removed or delta else None, delta=delta))
         groups_copy = CopyWriter() if copy is not None and collected.groups is not None else None
         if collected.groups is not None:
             self._context.seen_at = rfc3339(self._client.clock.now())
             rows = collected.groups.rows()
-            groups, fates = await emit_groups(rows, self._scope, self._context, self._sink, groups_copy)
+            groups, outcomes = await emit_groups(rows, self._scope, self._context, self._sink, groups_copy)
             await self._close(verdicts.close(groups))
             differences = collected.reconciled.differences
-            memberships = await emit_memberships(roster, fates, differences, self._context, self._sink)
+            memberships = await emit_memberships(index, outcomes, differences, self._context, self._sink)
             await self._close(verdicts.close(memberships))
         code = exit_code(verdicts.reasons)
         run = self._closing_line(RunStatus.COMPLETED, [*self._warnings(verdicts)], code, None)
@@ -213,20 +213,20 @@ class DirectorySync:
             bounds=bounds,
             taken_at=self._started_at,
             full_at=full_at,
-            logins_from=self._logins_from(collected, roster),
+            logins_from=self._logins_from(collected, index),
             groups=collected.groups.keys() if collected.groups is not None else None,
-            outdated=sorted(accounts.outdated & roster.pks),
-            roster=roster,
+            outdated=sorted(accounts.outdated & index.pks),
+            index=index,
         )
         return SyncResult(run, checkpoint.to_bytes(), filter_copy)
 
-    def _logins_from(self, collected: Collected, roster: Roster) -> int | None:
+    def _logins_from(self, collected: Collected, index: DirectoryIndex) -> int | None:
         if self._release is None or not self._release.has_login_filter:
             return None
         if collected.logins_left:
             return collected.logins_from
         seconds = self._client.clock.monotonic() - self._started
-        return logins_from(roster.newest_login, self._started_at, seconds)
+        return logins_from(index.newest_login, self._started_at, seconds)
 
     @property
     def _can_begin_again(self) -> bool:

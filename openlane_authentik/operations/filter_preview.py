@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 
-from openlane_authentik.directory.roster import Fate
+from openlane_authentik.directory.index import Outcome
 from openlane_authentik.emit.envelope import Envelope, PayloadSetClosing, Schema, SyncRun
 from openlane_authentik.emit.filter_copy import FilterCopy, LeftOutSink
 from openlane_authentik.filter.fields import WHOLE_PAYLOAD
 from openlane_authentik.operations.batches import BATCH
 from openlane_authentik.operations.filter_copy import NOT_HELD, read_copy
-from openlane_authentik.operations.scope import Scope, fate
+from openlane_authentik.operations.scope import Scope, outcome
 from openlane_authentik.operations.tally import Key
 
 
@@ -40,7 +40,7 @@ async def preview_by_copy(scope: Scope, copies: Sequence[FilterCopy], sink: Left
 
 def _groups_left_out(scope: Scope, copies: Sequence[FilterCopy]) -> Iterator[str]:
     for raw in read_copy([copies[-1].groups or b""]):
-        if fate(scope.judge(raw, "pk")) is Fate.FILTERED:
+        if outcome(scope.judge(raw, "pk")) is Outcome.FILTERED:
             yield raw["pk"]
 
 
@@ -50,11 +50,11 @@ def _judge_accounts(
     """Give what is left out of each user: the account, or memberships in groups that are not left out."""
     for raw in read_copy([copy.accounts for copy in copies]):
         verdict = scope.judge(raw, "uid")
-        if fate(verdict) is Fate.FILTERED:
+        if outcome(verdict) is Outcome.FILTERED:
             yield [(Schema.ACCOUNT, (raw["uid"],))]
         elif verdict.kept:
             judged = zip(*scope.judge_memberships(raw, verdict), strict=True)
-            filtered = [group for group, its in judged if its is Fate.FILTERED and group not in groups]
+            filtered = [group for group, its in judged if its is Outcome.FILTERED and group not in groups]
             yield [(Schema.MEMBERSHIP, (raw["uid"], group)) for group in filtered]
         else:
             yield []

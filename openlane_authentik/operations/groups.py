@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from openlane_authentik.authentik.pages import RawRecord
-from openlane_authentik.directory.roster import Fate
+from openlane_authentik.directory.index import Outcome
 from openlane_authentik.emit.envelope import Envelope, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import batched
 from openlane_authentik.operations.filter_copy import CopyWriter
-from openlane_authentik.operations.scope import Scope, fate
+from openlane_authentik.operations.scope import Scope, outcome
 from openlane_authentik.operations.tally import Tally
 from openlane_authentik.records.context import MappingContext
 from openlane_authentik.records.group import map_group
@@ -20,20 +20,20 @@ async def emit_groups(
     context: MappingContext,
     sink: Sink,
     copy: CopyWriter | None = None,
-) -> tuple[Tally, dict[str, Fate]]:
-    """Map, filter and hand over each group; gives the tally, and the fate of each by its ``pk``.
+) -> tuple[Tally, dict[str, Outcome]]:
+    """Map, filter and hand over each group; gives the tally, and the outcome of each by its ``pk``.
 
     The copy, if there is one, is given each group that has one.
     """
     tally = Tally(Schema.GROUP)
-    fates: dict[str, Fate] = {}
+    outcomes: dict[str, Outcome] = {}
 
     def kept() -> Iterable[Envelope]:
         for raw in groups:
             verdict = scope.judge(raw, "pk")
-            group = fate(verdict)
+            group = outcome(verdict)
             if isinstance(pk := raw.get("pk"), str):
-                fates[pk] = group
+                outcomes[pk] = group
                 if copy is not None:
                     copy.add(pk, raw)
             if verdict.kept:
@@ -46,4 +46,4 @@ async def emit_groups(
         tally.emitted += len(batch)
         await sink.accept(batch)
     await tally.tell(sink)
-    return tally, fates
+    return tally, outcomes

@@ -13,7 +13,7 @@ from openlane_authentik.authentik.releases import OLDEST_SUPPORTED, Release
 from openlane_authentik.authentik.server_time import ServerTime
 from openlane_authentik.directory.groups import GROUPS
 from openlane_authentik.directory.keyset import USERS
-from openlane_authentik.directory.sight import Me, read_me, read_sight
+from openlane_authentik.directory.visibility import Me, read_me, read_visibility
 from openlane_authentik.errors import (
     CredentialError,
     EndpointError,
@@ -36,12 +36,12 @@ from openlane_authentik.operations.health_report import (
     skipped,
     warned,
 )
-from openlane_authentik.operations.health_sight import check_sight
 from openlane_authentik.operations.health_tokens import read_candidates
+from openlane_authentik.operations.health_visibility import check_visibility
 from openlane_authentik.operations.version import read_release
 
 TOLERATED_SKEW: Final = timedelta(minutes=2)
-_EXIT_CODES: Final = {"partial_sight": 77, "sight_unproven": 75}
+_EXIT_CODES: Final = {"partial_visibility": 77, "visibility_unproven": 75}
 
 _log = get_logger()
 
@@ -74,7 +74,7 @@ class HealthCheck:
             if self._with_groups:
                 await self._guarded(CheckName.GROUPS, self._may_list_groups)
             if self._users is not None or self._groups is not None:
-                await self._guarded(CheckName.SIGHT, self._sees_everything)
+                await self._guarded(CheckName.VISIBILITY, self._sees_everything)
             await self._guarded(CheckName.TOKEN_EXPIRY, self._token_lasts)
         self._clocks_agree()
         report = self._report()
@@ -143,8 +143,8 @@ class HealthCheck:
 
     async def _sees_everything(self) -> None:
         if self._me is not None:
-            sight = await read_sight(self._client, self._me, self._release)
-            self._note(await check_sight(self._client, sight, users=self._users, groups=self._groups))
+            visibility = await read_visibility(self._client, self._me, self._release)
+            self._note(await check_visibility(self._client, visibility, users=self._users, groups=self._groups))
 
     async def _token_lasts(self) -> None:
         """Warn if a token expires soon that may be the one in use.

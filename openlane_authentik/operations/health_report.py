@@ -20,7 +20,7 @@ class CheckName(StrEnum):
     CLOCK = "clock"
     USERS = "users"
     GROUPS = "groups"
-    SIGHT = "sight"
+    VISIBILITY = "visibility"
     TOKEN_EXPIRY = "token_expiry"  # noqa: S105 - the name of a check
 
 
@@ -86,8 +86,9 @@ FINDINGS: Final = {
         "Set the clocks of {this_machine} and of authentik's server by NTP; times in the records depend on them. If "
         "both are right, a proxy in front of authentik tells a time of its own."
     ),
-    "partial_sight": how_to_grant("globally {permissions}") + " What it has now is none, or for single objects only.",
-    "sight_unproven": "In authentik under Directory > Roles create a role, add to it under Permissions by "
+    "partial_visibility": how_to_grant("globally {permissions}")
+    + " What it has now is none, or for single objects only.",
+    "visibility_unproven": "In authentik under Directory > Roles create a role, add to it under Permissions by "
     f"'{ASSIGN_PERMISSION}' globally {{permissions}}, and give it to {ROLE_HOLDER.both}.",
     "token_expires_soon": "In authentik under Directory > Tokens and App passwords extend the expiry of the token in "
     "use, or create a new one and use that. Delete those that are used no more: then this tells of the one in use "

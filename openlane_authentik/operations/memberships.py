@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from openlane_authentik.directory.index import DirectoryIndex, Member, Outcome
 from openlane_authentik.directory.memberships import Differences
-from openlane_authentik.directory.roster import Fate, Member, Roster
 from openlane_authentik.emit.envelope import Envelope, Schema
 from openlane_authentik.emit.sink import Sink
 from openlane_authentik.operations.batches import BATCH
@@ -13,12 +13,12 @@ from openlane_authentik.records.membership import map_memberships
 
 
 async def emit_memberships(
-    roster: Roster, groups: Mapping[str, Fate], differences: Differences, context: MappingContext, sink: Sink
+    index: DirectoryIndex, groups: Mapping[str, Outcome], differences: Differences, context: MappingContext, sink: Sink
 ) -> Tally:
     """Hand over each membership whose account, whose group and which itself passed; gives the tally.
 
     Args:
-        roster: Every user read, with memberships.
+        index: Every user read, with memberships.
         groups: What became of each group.
         differences: Members named by groups that nobody read count as failed.
         context: Of this run.
@@ -26,11 +26,11 @@ async def emit_memberships(
     """
     tally = Tally(Schema.MEMBERSHIP)
     if unread := sum(differences.dangling.values()):
-        tally.count(Fate.UNNAMED, "member_unknown", unread)
+        tally.count(Outcome.UNNAMED, "member_unknown", unread)
 
-    passed = {group for group, fate in groups.items() if fate is Fate.KEPT}
+    passed = {group for group, outcome in groups.items() if outcome is Outcome.KEPT}
     waiting: list[Envelope] = []
-    for member in roster.members():
+    for member in index.members():
         kept = [group for group in member.kept if group in passed]
         if member.dropped or len(kept) < len(member.kept):
             _drop(tally, member, groups)
@@ -52,36 +52,36 @@ async def emit_memberships(
     return tally
 
 
-def _drop(tally: Tally, member: Member, groups: Mapping[str, Fate]) -> None:
+def _drop(tally: Tally, member: Member, groups: Mapping[str, Outcome]) -> None:
     """Count a user's memberships that are not handed over, and name those which the sink cannot tell by another name.
 
     Without its account or its group there is no membership, and with its account it is held back.
     """
-    for name, itself in [*member.dropped, *((group, Fate.KEPT) for group in member.kept)]:
-        group = groups.get(name, Fate.UNNAMED)
-        fate, cause = _fate_of(member.account, itself, group)
-        if fate is not Fate.KEPT:
-            tally.count(fate, cause)
-            if member.account is Fate.KEPT and group is not Fate.FILTERED:
-                tally.name(fate, cause, member.identity.get("uid"), name, example=itself is Fate.FAILED)
+    for name, itself in [*member.dropped, *((group, Outcome.KEPT) for group in member.kept)]:
+        group = groups.get(name, Outcome.UNNAMED)
+        outcome, cause = _outcome_of(member.account, itself, group)
+        if outcome is not Outcome.KEPT:
+            tally.count(outcome, cause)
+            if member.account is Outcome.KEPT and group is not Outcome.FILTERED:
+                tally.name(outcome, cause, member.identity.get("uid"), name, example=itself is Outcome.FAILED)
 
 
-def _fate_of(account: Fate, itself: Fate, group: Fate) -> tuple[Fate, str]:
+def _outcome_of(account: Outcome, itself: Outcome, group: Outcome) -> tuple[Outcome, str]:
     """Tell what becomes of a membership, and why: what is out of scope is so whatever failed beside it."""
     match account, itself, group:
-        case _, _, Fate.UNNAMED:
-            return Fate.UNNAMED, "group_unknown"
-        case Fate.FILTERED, _, _:
-            return Fate.FILTERED, "account_filtered"
-        case _, _, Fate.FILTERED:
-            return Fate.FILTERED, "group_filtered"
-        case ((Fate.FAILED | Fate.UNNAMED), _, _):
+        case _, _, Outcome.UNNAMED:
+            return Outcome.UNNAMED, "group_unknown"
+        case Outcome.FILTERED, _, _:
+            return Outcome.FILTERED, "account_filtered"
+        case _, _, Outcome.FILTERED:
+            return Outcome.FILTERED, "group_filtered"
+        case ((Outcome.FAILED | Outcome.UNNAMED), _, _):
             return account, "account_failed"
-        case _, Fate.FILTERED, _:
-            return Fate.FILTERED, "filter"
-        case _, (Fate.FAILED | Fate.UNNAMED), _:
+        case _, Outcome.FILTERED, _:
+            return Outcome.FILTERED, "filter"
+        case _, (Outcome.FAILED | Outcome.UNNAMED), _:
             return itself, "filter_failed"
-        case _, _, Fate.FAILED:
-            return Fate.FAILED, "group_failed"
+        case _, _, Outcome.FAILED:
+            return Outcome.FAILED, "group_failed"
         case _:
-            return Fate.KEPT, ""
+            return Outcome.KEPT, ""

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from openlane_authentik.authentik.pages import RawRecord
-from openlane_authentik.directory.roster import Fate
+from openlane_authentik.directory.index import Outcome
 from openlane_authentik.emit.envelope import UPSERT, Schema
 from openlane_authentik.filter import Filter, Verdict, compile_filter
 from openlane_authentik.records.context import UnmappableRecordError, identifier
@@ -51,7 +51,7 @@ class Scope:
             return NO_IDENTIFIER[identifying]
         return self._judge(raw, resource, UPSERT)
 
-    def judge_memberships(self, raw: RawRecord, account: Verdict) -> tuple[list[str], list[Fate]]:
+    def judge_memberships(self, raw: RawRecord, account: Verdict) -> tuple[list[str], list[Outcome]]:
         """Judge a user's memberships, each on the account's full payload with the group's ``pk`` as the resource.
 
         Without a word about the resource the filter says of a membership what it said of the account; and nothing
@@ -62,8 +62,8 @@ class Scope:
         """
         groups = _groups_of(raw) if self.groups else []
         if not account.kept or not self._resource_matters:
-            return groups, [fate(account)] * len(groups)
-        return groups, [fate(self._judge(raw, group, UPSERT)) for group in groups]
+            return groups, [outcome(account)] * len(groups)
+        return groups, [outcome(self._judge(raw, group, UPSERT)) for group in groups]
 
 
 def _groups_of(raw: RawRecord) -> list[str]:
@@ -78,10 +78,10 @@ def _groups_of(raw: RawRecord) -> list[str]:
     return groups if once else list(dict.fromkeys(groups))
 
 
-def fate(verdict: Verdict) -> Fate:
+def outcome(verdict: Verdict) -> Outcome:
     """Tell what becomes of a record so judged."""
     if verdict.kept:
-        return Fate.KEPT
+        return Outcome.KEPT
     if not verdict.failed:
-        return Fate.FILTERED
-    return Fate.UNNAMED if verdict in NO_IDENTIFIER.values() else Fate.FAILED
+        return Outcome.FILTERED
+    return Outcome.UNNAMED if verdict in NO_IDENTIFIER.values() else Outcome.FAILED

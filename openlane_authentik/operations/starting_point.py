@@ -50,7 +50,7 @@ def starting_point(
     # If the last full sync lies in the future, this machine's clock was wrong then, or is wrong now.
     due = not timedelta() <= now - known.full_at < full_interval
     if reason := known.holds_for(bounds) or ("full_interval" if due else None):
-        known.roster.close()
+        known.index.close()
         raise UnsettledError(reason)
     return known
 
@@ -68,5 +68,5 @@ def known_before(checkpoint: bytes | None, instance: str) -> Checkpoint | None:
         return None
     if known.bounds.instance == instance:
         return known
-    known.roster.close()
+    known.index.close()
     return None

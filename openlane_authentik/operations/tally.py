@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
-from openlane_authentik.directory.roster import Fate
+from openlane_authentik.directory.index import Outcome
 from openlane_authentik.emit.envelope import Counts, Schema
 from openlane_authentik.emit.sink import Sink
 
@@ -36,23 +36,23 @@ class Tally:
         self._left_out: list[Key] = []
         self._held_back: list[Key] = []
 
-    def count(self, fate: Fate, cause: str, times: int = 1) -> None:
+    def count(self, outcome: Outcome, cause: str, times: int = 1) -> None:
         """Count records that are not emitted."""
-        (self.filtered_by if fate is Fate.FILTERED else self.failed_by)[cause] += times
-        self._unnamed += times if fate is Fate.UNNAMED else 0
+        (self.filtered_by if outcome is Outcome.FILTERED else self.failed_by)[cause] += times
+        self._unnamed += times if outcome is Outcome.UNNAMED else 0
 
-    def name(self, fate: Fate, cause: str, *key: Any, example: bool = True) -> None:
+    def name(self, outcome: Outcome, cause: str, *key: Any, example: bool = True) -> None:
         """Remember a record that is left out or held back, by its key, until the sink is told.
 
         Args:
-            fate: What became of it; one without identifier cannot be named.
+            outcome: What became of it; one without identifier cannot be named.
             cause: Why.
             key: As the sink takes it.
             example: Whether it may be told as an example of those on which the filter failed.
         """
-        if fate is Fate.FILTERED:
+        if outcome is Outcome.FILTERED:
             self._left_out.append(key)
-        elif fate is Fate.FAILED:
+        elif outcome is Outcome.FAILED:
             self._held_back.append(key)
             if example and len(self.examples) < MOST_EXAMPLES:
                 self.examples.append((key, cause))
@@ -78,14 +78,14 @@ class Tally:
         return Counts(read=self.emitted + filtered + failed, emitted=self.emitted, filtered=filtered, failed=failed)
 
     @property
-    def fates(self) -> Counter[Fate]:
+    def outcomes(self) -> Counter[Outcome]:
         """How many records became what."""
         counts = self.counts
         return Counter(
             {
-                Fate.KEPT: counts.emitted,
-                Fate.FILTERED: counts.filtered,
-                Fate.FAILED: counts.failed - self._unnamed,
-                Fate.UNNAMED: self._unnamed,
+                Outcome.KEPT: counts.emitted,
+                Outcome.FILTERED: counts.filtered,
+                Outcome.FAILED: counts.failed - self._unnamed,
+                Outcome.UNNAMED: self._unnamed,
             }
         )

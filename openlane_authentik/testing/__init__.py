@@ -22,7 +22,7 @@ What may happen while it is read, each by itself, before or after the n-th reque
     fake.reads_replica = lambda request: 5 <= request.number <= 9
     fake.directory.renew_uids()
     fake.locale = "de"
-    fake.narrow("viewer")                                        # sight is lost
+    fake.narrow("viewer")                                        # visibility is lost
     fake.widen("viewer")                                         # and regained
 """
 

@@ -161,7 +161,7 @@ class FakeAuthentik:
     def narrow(
         self, kind: str = "viewer", *, users: Iterable[int] | None = None, groups: Iterable[str] | None = None
     ) -> None:
-        """Take the global permissions of a kind's account away, and leave it the sight of some rows.
+        """Take the global permissions of a kind's account away, and leave it the visibility of some rows.
 
         From now on its lists are partial without a word, as for ``object_level``. A superuser is taken out of its
         groups of superusers.

@@ -1,4 +1,4 @@
-"""What the roles and accounts of a server permit, and sight that goes and comes."""
+"""What the roles and accounts of a server permit, and visibility that goes and comes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

@@ -78,7 +78,7 @@ def test_an_operators_first_day(desk: Desk) -> None:
     """Connected, listed, synced, looked at as table and JSON, exported, and ended with its history kept."""
     connected = desk.run("connect", "--name", "Main", "--organisation", "acme", "--primary")
     assert connected.returncode == 0
-    assert "sight" in connected.stdout
+    assert "visibility" in connected.stdout
     (one,) = desk.json("list")
     assert one["id"] in connected.stdout
     assert (one["name"], one["organisation"], one["isPrimary"], one["status"]) == ("Main", "acme", True, "PENDING")
@@ -189,7 +189,7 @@ def test_a_failed_check_stores_nothing(desk: Desk) -> None:
     partial = desk.fake.token("object_level")
     refused = desk.run("connect", AUTHENTIK_TOKEN=partial)
     assert refused.returncode == 77
-    assert "partial_sight" in refused.stdout
+    assert "partial_visibility" in refused.stdout
     assert "global" in refused.stdout
     told = desk.run("connect", "--json", AUTHENTIK_TOKEN=partial)
     assert (told.returncode, json.loads(told.stdout)["health"]["exitCode"]) == (77, 77)

@@ -286,7 +286,7 @@ def test_a_run_that_fails_half_way_claims_nothing(tmp_path: Path, shape: str, nt
             json.loads(ran.stdout)
 
 
-def test_partial_sight_exits_77_and_says_so() -> None:
+def test_partial_visibility_exits_77_and_says_so() -> None:
     """Object-level permissions give no complete set, exit 77 and a warning that names the permissions."""
     fake = _fake()
     with serve(fake) as server:
@@ -294,7 +294,7 @@ def test_partial_sight_exits_77_and_says_so() -> None:
     assert ran.returncode == 77
     lines = _lines(ran.stdout)
     assert not any(line["snapshotComplete"] for line in lines if line["type"] == "payloadSet")
-    assert "partial_sight" in {warning["code"] for warning in lines[-1]["warnings"]}
+    assert "partial_visibility" in {warning["code"] for warning in lines[-1]["warnings"]}
 
 
 def test_http_to_another_host_is_refused_unless_allowed() -> None:

@@ -1,4 +1,4 @@
-"""What is claimed follows from the server's stamps, counts and keys: clocks, restores, replicas and lost sight."""
+"""What is claimed follows from the server's stamps, counts and keys: clocks, restores, replicas and lost visibility."""
 
 from datetime import timedelta
 from functools import partial
@@ -214,8 +214,8 @@ def _narrowed_between(world: World, first: int, last: int) -> None:
 
 
 @pytest.mark.parametrize("release", ["2023.10", pytest.param("2025.12", marks=pytest.mark.soak), "2026.2"])
-def test_sight_lost_and_regained_makes_no_false_complete_and_no_false_removal(release: str) -> None:
-    """Whenever sight is lost and however soon it is back: a set that says complete is, and nobody there is removed."""
+def test_visibility_lost_and_regained_makes_no_false_complete_and_no_false_removal(release: str) -> None:
+    """Whenever visibility is lost and however soon regained: a complete set is complete, nobody there is removed."""
     for first in range(2, 30, 2):
         for length in (2, 5, 13):
             world = World(release, users=62)
@@ -232,8 +232,8 @@ def test_sight_lost_and_regained_makes_no_false_complete_and_no_false_removal(re
             assert result.run.exit_code in {0, 75, 77}
 
 
-def test_a_delta_under_lost_sight_removes_nobody_who_is_there() -> None:
-    """Whenever sight is lost during a delta and however soon it is back, nobody who is there is said to be gone."""
+def test_a_delta_under_lost_visibility_removes_nobody_who_is_there() -> None:
+    """Whenever visibility is lost during a delta and however soon regained, nobody who is there is said to be gone."""
     base = World(users=62)
     checkpoint = base.proven()
     for first in range(1, 30, 2):

@@ -202,11 +202,11 @@ def _unlisted_members() -> None:
 def _sees_a_part() -> None:
     scene = Scene()
     assert scene.sync("object_level").exit_code == 77
-    assert "partial_sight" in scene.reasons()
+    assert "partial_visibility" in scene.reasons()
     scene = Scene(release="2025.6")
     scene.fake.inject(Fault.status(403, body=NO_PERMISSION), when=lambda path, _: "/rbac/" in path, times=None)
     assert scene.sync().exit_code == 75
-    assert "sight_unproven" in scene.reasons()
+    assert "visibility_unproven" in scene.reasons()
 
 
 def _records_fail() -> None:

@@ -1,4 +1,4 @@
-"""Days of a directory, seeded: people come and go, networks fail, tokens lose their sight, operators decide.
+"""Days of a directory, seeded: people come and go, networks fail, tokens lose their visibility, operators decide.
 
 The life changes a fake authentik, lets the host sync it, and holds what the host then says against what is true.
 """

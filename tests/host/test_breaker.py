@@ -71,7 +71,7 @@ def test_confirmed_records_are_removed_by_the_next_proof(host: Host) -> None:
     opened, script, installation_id, question = _asking(host)
     names = listed(opened, installation_id, question.id)
     assert confirm(opened, installation_id, question.id).status == "confirmed"
-    script.reasons = {schema: ["partial_sight"] for schema in Schema}
+    script.reasons = {schema: ["partial_visibility"] for schema in Schema}
     run = sync_now(opened, installation_id)
     assert run.trigger == "manual"
     assert removed(opened, installation_id, run) == set()
@@ -154,7 +154,7 @@ def test_a_source_that_recovers_resolves_the_question(host: Host, unproven: bool
     assert len(stored(opened, installation_id)[Schema.ACCOUNT]) == 60
 
 
-@pytest.mark.parametrize("why", ["partial_sight", "records_failed"])
+@pytest.mark.parametrize("why", ["partial_visibility", "records_failed"])
 def test_a_question_waits_while_nothing_is_proven(host: Host, why: str) -> None:
     """A run that could tell nothing of the listed records leaves the question open."""
     opened, script, installation_id, question = _asking(host)

@@ -78,7 +78,7 @@ def test_limits_hold_for_each_schema(host: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["object_level", "internal_sa_none", "view_user_only", "none", "viewer"])
 def test_whatever_a_token_sees_nobody_is_removed(host: Host, clock: SimulatedClock, kind: str) -> None:
-    """A token of partial or no sight removes nobody and the run says why; a true loss of two thirds asks first."""
+    """A token of partial or no visibility removes nobody and the run says why; a true loss of two thirds asks first."""
     directory = Directory.generate(users=60, groups=9, seed=8, clock=clock.now)
     fake = FakeAuthentik(directory, sleep=clock.sleep)
     fake.token("viewer")
@@ -97,8 +97,8 @@ def test_whatever_a_token_sees_nobody_is_removed(host: Host, clock: SimulatedClo
     assert {schema: records.keys() for schema, records in stored(opened, saved.id).items()} == there
     told = f"{run.warnings} {run.error}"
     why = {
-        "object_level": "partial_sight",
-        "internal_sa_none": "partial_sight",
+        "object_level": "partial_visibility",
+        "internal_sa_none": "partial_visibility",
         "view_user_only": "no_permission_groups",
         "none": "no_permission_groups",
     }

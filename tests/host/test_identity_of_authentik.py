@@ -1,4 +1,4 @@
-"""The host and the integration together: uids that change for everybody, a restored backup, lost sight."""
+"""The host and the integration together: uids that change for everybody, a restored backup, lost visibility."""
 
 import pytest
 
@@ -53,8 +53,10 @@ def test_an_upgrade_that_changes_every_uid_is_one_question(host: Host, clock: Si
 
 
 @pytest.mark.parametrize("length", [1, 4, 11])
-def test_sight_lost_and_regained_during_a_delta_removes_nobody(host: Host, clock: SimulatedClock, length: int) -> None:
-    """Whenever sight is lost during a run and however soon it is back, everybody who is there stays."""
+def test_visibility_lost_and_regained_during_a_delta_removes_nobody(
+    host: Host, clock: SimulatedClock, length: int
+) -> None:
+    """Whenever visibility is lost during a run and however soon it is back, everybody who is there stays."""
     opened, fake, installation_id = _connected(host, clock)
     sync_now(opened, installation_id)
     there = stored(opened, installation_id)[Schema.ACCOUNT].keys()

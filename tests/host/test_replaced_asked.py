@@ -82,7 +82,7 @@ def test_a_confirmed_list_is_carried_out_by_the_next_proof(host: Host, clock: Si
     before = episodes(opened, Schema.ACCOUNT, "u007")[0].first_seen_at
     confirm(opened, installation_id, question.id)
     clock.elapsed += 60
-    script.reasons = {schema: ["partial_sight"] for schema in Schema}
+    script.reasons = {schema: ["partial_visibility"] for schema in Schema}
     run = sync_now(opened, installation_id)
     assert changes_of(opened, installation_id, run_id=run.id) == []
     script.reasons = {}

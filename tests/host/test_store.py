@@ -174,7 +174,7 @@ def test_a_run_that_does_not_add_up_fails(host: Host, wrong: dict[str, object], 
     assert _directory_of(opened) == before
 
 
-@pytest.mark.parametrize("why", ["partial_sight", "users_kept_changing", "records_failed"])
+@pytest.mark.parametrize("why", ["partial_visibility", "users_kept_changing", "records_failed"])
 def test_an_unproven_set_adds_and_never_removes(host: Host, clock: SimulatedClock, why: str) -> None:
     """Of sets without proof additions and changes are taken over, nothing ends, and the next run begins anew."""
     opened, script, saved = scripted(host)
@@ -217,7 +217,7 @@ def test_memberships_end_with_their_account_though_their_own_set_is_unproven(hos
     assert left.keys() == {(uid, "g0") for uid in script.accounts}
 
 
-def test_an_outage_and_partial_sight_of_a_real_directory_remove_nobody(host: Host, clock: SimulatedClock) -> None:
+def test_an_outage_and_partial_visibility_of_a_real_directory_remove_nobody(host: Host, clock: SimulatedClock) -> None:
     """With a server that is down, and with a token that sees less, everybody stays, and the run says why."""
     directory = Directory.generate(users=60, groups=12, seed=3, clock=clock.now)
     fake = FakeAuthentik(directory, sleep=clock.sleep)
@@ -233,7 +233,7 @@ def test_an_outage_and_partial_sight_of_a_real_directory_remove_nobody(host: Hos
     integration.kind = "object_level"
     run = sync_now(opened, saved.id)
     assert run.exit_code == 77
-    assert "'code': 'partial_sight'" in str(run.warnings)
+    assert "'code': 'partial_visibility'" in str(run.warnings)
     assert {schema: set(records) for schema, records in stored(opened, saved.id).items()} == there
     integration.kind = None
     run = sync_now(opened, saved.id)

@@ -54,7 +54,7 @@ def test_a_token_that_sees_a_part_is_told_on_both_pages(
     assert (run.status, run.exit_code) == ("COMPLETED", 77)
     for page in _shown(web, synced):
         assert "Run 2 could not prove everything" in page
-        assert "partial_sight" in page
+        assert "partial_visibility" in page
         assert "Can view User" in page
     assert "Not all proven" in _shown(web, synced)[1]
 
@@ -74,10 +74,10 @@ def test_a_list_of_what_is_not_proven_says_so(
             with web.client() as client:
                 proof = client.get(f"/v1/integrations/{synced.id}/{kind}{asked}").json()["proof"]
             assert proof["proven"] == proven
-            assert ("partial_sight" in proof["reasons"]) != proven
+            assert ("partial_visibility" in proof["reasons"]) != proven
     listed = list_records(host.database, Schema.ACCOUNT, synced.id)
     tell_proof(open_console(stderr=False), listed.proof)
-    assert "not proven (partial_sight)" in " ".join(capsys.readouterr().out.split())
+    assert "not proven (partial_visibility)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_filter_that_drops_too_much_is_refused_with_its_number(web: Web, synced: Installation) -> None:

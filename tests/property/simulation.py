@@ -63,7 +63,7 @@ CHANGES: Final = USER_CHANGES + GROUP_CHANGES
 UPHEAVALS: Final = (
     "commit_late",
     "set_clock",
-    "lose_sight",
+    "lose_visibility",
     "read_a_replica",
     "restore_a_backup",
     "renew_uids",
@@ -180,7 +180,7 @@ def drawn(seed: int) -> Schedule:
         users, page_size = chance.randrange(1000, 2300), chance.randrange(60, 101)
     ties = chance.choice([0, 0, 0, page_size // 2, page_size + 1, min(users, page_size * 3)])
     groups = chance.choice([chance.randrange(2, 30), page_size * 3])
-    # About as many as a clean run needs: sight and counts, pages (twice where there is no keyset), groups.
+    # About as many as a clean run needs: visibility and counts, pages (twice where there is no keyset), groups.
     passes = 1 if release in {"2025.12", "2026.2"} else 2
     requests = 12 + passes * (users // page_size) + 2 * (groups // page_size + 1)
     changes = _drawn_changes(chance, requests)
@@ -434,7 +434,7 @@ class World:
     def _set_clock(self, chance: random.Random) -> None:
         self.directory.set_clock(timedelta(seconds=chance.choice([-40_000_000, -9000, -200, 200, 9000, 300_000_000])))
 
-    def _lose_sight(self, chance: random.Random) -> None:
+    def _lose_visibility(self, chance: random.Random) -> None:
         self.fake.narrow()
         self._later(chance, chance.choice([2, 6, 20, 60]), self.fake.widen)
 

@@ -284,7 +284,7 @@ class Chain:
         self.backups.append(directory.snapshot())
 
     def disturb(self) -> set[str]:
-        """Let sight be lost, or a replica answer, during the next sync; return who is there all the while."""
+        """Let visibility be lost, or a replica answer, during the next sync; return who is there all the while."""
         rng = self.rng
         first = rng.randint(1, 40)
         last = first + rng.choice([1, 2, 5, 12, 40])
@@ -324,7 +324,7 @@ class Chain:
         try:
             result, sink = await _sync(fake, clock, self.user_input, given, kind)
         except CredentialError as error:
-            # Sight lost for good while it is needed fails the run, and nothing of it counts.
+            # Visibility lost for good while it is needed fails the run, and nothing of it counts.
             assert disturbed, error  # noqa: PT017 - only then it may
             return f"failed:{error.code}"
         finally:

@@ -133,7 +133,7 @@ def test_a_filter_on_logins_needs_no_full_sync_where_logins_can_be_asked_for() -
     assert [envelope.payload["pk"] for envelope in world.sink.of(Schema.ACCOUNT)] == [pk]
 
 
-def test_a_narrowed_sight_ends_in_a_full_sync_that_proves_nothing() -> None:
+def test_a_narrowed_visibility_ends_in_a_full_sync_that_proves_nothing() -> None:
     """A token that sees a part now must not make those it does not see any more look removed."""
     world = World()
     result = world.sync(world.proven(), kind="object_level")
@@ -171,7 +171,7 @@ def test_before_2025_8_there_is_no_checkpoint(release: str) -> None:
 
 
 def test_a_run_that_proved_nothing_leaves_no_checkpoint() -> None:
-    """A partial sight gives none; nor does a run that was not asked for one."""
+    """A partial visibility gives none; nor does a run that was not asked for one."""
     world = World()
     assert world.sync(kind="object_level").checkpoint is None
     integration = connect(world.fake, clock=world.clock)

@@ -256,7 +256,7 @@ def _deleted(world: World, pk: int) -> None:
     world.directory.delete_user(pk)
 
 
-_FATES: list[tuple[Any, Any, str | None, str]] = [
+_OUTCOMES: list[tuple[Any, Any, str | None, str]] = [
     # Before, then, what ``removed`` tells, and what else the delta says of the account.
     (_passing, _failing, None, "held back"),
     (_filtered, _failing, None, "held back"),
@@ -271,8 +271,8 @@ _FATES: list[tuple[Any, Any, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("before", "then", "removed", "told"), _FATES)
-def test_a_delta_tells_every_change_of_fate(before: Any, then: Any, removed: str | None, told: str) -> None:
+@pytest.mark.parametrize(("before", "then", "removed", "told"), _OUTCOMES)
+def test_a_delta_tells_every_change_of_outcome(before: Any, then: Any, removed: str | None, told: str) -> None:
     """Kept, left out, held back or gone: what an account became since the checkpoint is told."""
     world = World()
     pk = _people(world)[0]
@@ -289,13 +289,13 @@ def test_a_delta_tells_every_change_of_fate(before: Any, then: Any, removed: str
     assert bool([one for one, _ in world.sink.memberships() if one == uid]) is (told == "handed over")
 
 
-@pytest.mark.parametrize("fate", [_failing, _filtered, _passing])
-def test_who_leaves_during_a_full_run_is_told_as_gone(fate: Any) -> None:
+@pytest.mark.parametrize("outcome", [_failing, _filtered, _passing])
+def test_who_leaves_during_a_full_run_is_told_as_gone(outcome: Any) -> None:
     """Handed over, left out or held back, and deleted before the reading ended: the closing names the account."""
     world = World(users=300)
     pk = _people(world)[0]
     uid = _uid(world, pk)
-    fate(world, pk)
+    outcome(world, pk)
     # Stamped so late that it is read first and again.
     world.fake.before(14, lambda directory: directory.delete_user(pk))
     result = world.sync(user_input=LEVEL, config=DirectorySyncConfig(page_size=50, concurrency=1))

@@ -55,8 +55,8 @@ def _big(release: str = "2025.12") -> FakeAuthentik:
     return FakeAuthentik(Directory.generate(users=120, groups=20, seed=5, clock=lambda: START), release=release)
 
 
-def _sight(fake: FakeAuthentik, kind: str) -> Check:
-    (check,) = (check for check in _checked(fake, kind).checks if check.check is CheckName.SIGHT)
+def _visibility(fake: FakeAuthentik, kind: str) -> Check:
+    (check,) = (check for check in _checked(fake, kind).checks if check.check is CheckName.VISIBILITY)
     return check
 
 
@@ -131,8 +131,8 @@ _FINDINGS: dict[str, tuple[Callable[[], HealthReport], CheckName, int]] = {
     "clock_skew": (lambda: _checked(_fake(ahead=timedelta(minutes=10))), CheckName.CLOCK, 0),
     "no_permission_users": (lambda: _checked(_fake(), "view_group_only"), CheckName.USERS, 77),
     "no_permission_groups": (lambda: _checked(_fake(), "view_user_only"), CheckName.GROUPS, 77),
-    "partial_sight": (lambda: _checked(_fake(), "object_level"), CheckName.SIGHT, 77),
-    "sight_unproven": (_all_seen_by_objects, CheckName.SIGHT, 75),
+    "partial_visibility": (lambda: _checked(_fake(), "object_level"), CheckName.VISIBILITY, 77),
+    "visibility_unproven": (_all_seen_by_objects, CheckName.VISIBILITY, 75),
     "token_expires_soon": (_soon, CheckName.TOKEN_EXPIRY, 0),
     "tokens_unseen": (
         lambda: _faulty(Fault.status(403, body=_NO_PERMISSION), "core/tokens/"),
@@ -215,10 +215,10 @@ def test_without_groups_their_permission_does_not_matter() -> None:
     assert groups.status is CheckStatus.SKIPPED
 
 
-def test_partial_sight_shows_also_where_the_release_tells_no_roles() -> None:
-    """Before 2025.12 groups that name more users than the token sees give object-level sight away."""
+def test_partial_visibility_shows_also_where_the_release_tells_no_roles() -> None:
+    """Before 2025.12 groups that name more users than the token sees give object-level visibility away."""
     codes = {check.code for check in _checked(_fake("2025.8"), "object_level").checks}
-    assert "partial_sight" in codes
+    assert "partial_visibility" in codes
 
 
 @pytest.mark.parametrize("kind", ["view_group_only", "none", "wrong", "expired", "inactive"])
@@ -240,11 +240,11 @@ def test_who_is_no_authentik_has_no_say_about_the_clock() -> None:
 
 @pytest.mark.parametrize("release", ["2025.12", "2026.2"])
 def test_a_part_is_told_by_how_many_of_how_many(release: str) -> None:
-    """Sight by objects: how many users can be seen and how many groups name; how many groups more users name."""
+    """Visibility by objects: how many users can be seen and how many groups name; how many groups more users name."""
     fake = _big(release)
-    check = _sight(fake, "object_level")
+    check = _visibility(fake, "object_level")
     named = {user for pk in fake.directory.groups for user in fake.directory.raw_group(pk)["users"]}
-    assert check.code == "partial_sight"
+    assert check.code == "partial_visibility"
     assert re.search(r"only a part of the users \(25 can be seen, groups name \d+, \d+ of them unseen\)", check.seen)
     assert re.search(r"only a part of the groups \(7 can be seen, users name \d+ more\)", check.seen)
     assert int(re.findall(r"groups name (\d+)", check.seen)[0]) <= len(named)
@@ -259,7 +259,7 @@ def test_members_are_counted_over_all_pages_of_groups() -> None:
     fake.token("object_level", visible_groups=directory.groups)
     named = {user for pk in directory.groups for user in directory.raw_group(pk)["users"]}
     assert len(named) > 1000
-    assert f"(25 can be seen, groups name {len(named):,}, " in _sight(fake, "object_level").seen
+    assert f"(25 can be seen, groups name {len(named):,}, " in _visibility(fake, "object_level").seen
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ def test_the_one_that_is_partial_is_told_apart(
     fake = _big()
     fake.token("object_level")
     fake.tokens.permit("object_level", *permissions)
-    check = _sight(fake, "object_level")
-    assert check.code == "partial_sight"
+    check = _visibility(fake, "object_level")
+    assert check.code == "partial_visibility"
     assert of_users in check.seen
     assert of_groups in check.seen
     (other,) = {"'Can view User'", "'Can view Group'"} - {missing}
@@ -285,20 +285,20 @@ def test_the_one_that_is_partial_is_told_apart(
     assert other not in check.remedy
 
 
-def test_sight_of_users_is_told_although_groups_are_refused() -> None:
+def test_visibility_of_users_is_told_although_groups_are_refused() -> None:
     """What can be listed is looked at: the permission on users is there, and that on groups is missing."""
     checks = {check.check: check for check in _checked(_fake(), "view_user_only").checks}
     assert checks[CheckName.GROUPS].code == "no_permission_groups"
-    assert (checks[CheckName.SIGHT].code, checks[CheckName.SIGHT].seen) == ("ok", "the token sees all users")
+    assert (checks[CheckName.VISIBILITY].code, checks[CheckName.VISIBILITY].seen) == ("ok", "the token sees all users")
 
 
 def test_a_partial_list_of_groups_shows_where_the_release_tells_no_roles() -> None:
-    """Before 2025.12 users that name groups which the list lacks give sight of single groups away."""
+    """Before 2025.12 users that name groups which the list lacks give visibility of single groups away."""
     fake = _big("2025.8")
     fake.token("object_level", visible_users=fake.directory.users)
     fake.token("object_level", visible_users=fake.directory.users)
-    check = _sight(fake, "object_level")
-    assert check.code == "partial_sight"
+    check = _visibility(fake, "object_level")
+    assert check.code == "partial_visibility"
     assert re.search(
         r"perhaps not all users .* only a part of the groups \(7 can be seen, users name \d+ more\)", check.seen
     )
@@ -322,9 +322,9 @@ def test_who_joins_while_it_is_looked_is_no_sign_of_a_part() -> None:
         return False
 
     fake.inject(Fault.html(), when=join, times=None)
-    check = _sight(fake, "object_level")
+    check = _visibility(fake, "object_level")
     assert any(user["username"] == "late" for user in fake.directory.users.values())
-    assert check.code == "sight_unproven"
+    assert check.code == "visibility_unproven"
 
 
 @pytest.mark.parametrize("fault", [Fault.status(503), Fault.status(500), Fault.reset()], ids=lambda fault: fault.kind)
@@ -335,7 +335,7 @@ def test_a_part_is_told_although_it_cannot_be_counted(fault: Fault) -> None:
     fake.inject(fault, when=lambda path, query: path.endswith("core/groups/") and "page" in query, times=None)
     report = _checked(fake, "object_level")
     assert report.exit_code == 77
-    (check,) = (check for check in report.checks if check.check is CheckName.SIGHT)
+    (check,) = (check for check in report.checks if check.check is CheckName.VISIBILITY)
     assert check.seen == (
         "the token sees only a part of the users (25 can be seen) and only a part of the groups (7 can be seen)"
     )

@@ -61,8 +61,8 @@ def test_the_health_check_of_a_release_it_cannot_read_tells_both() -> None:
     assert GIVE_ROLE.both in _users("2025.12", told="nightly").remedy
 
 
-@pytest.mark.parametrize("code", ["partial_sight", "sight_unproven"])
-def test_the_findings_of_sight_name_the_button(code: str) -> None:
+@pytest.mark.parametrize("code", ["partial_visibility", "visibility_unproven"])
+def test_the_findings_of_visibility_name_the_button(code: str) -> None:
     """What to press is named as authentik names it."""
     assert f"'{ASSIGN_PERMISSION}'" in FINDINGS[code]
     assert "Assign global permission" not in FINDINGS[code]

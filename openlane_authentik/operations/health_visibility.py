@@ -11,7 +11,7 @@ from openlane_authentik.authentik.client import AuthentikClient
 from openlane_authentik.authentik.pages import read_pages
 from openlane_authentik.directory.groups import GROUPS
 from openlane_authentik.directory.keyset import USERS
-from openlane_authentik.directory.sight import EVERYTHING, Extent, Sight
+from openlane_authentik.directory.visibility import EVERYTHING, Extent, Visibility
 from openlane_authentik.errors import TryAgainError
 from openlane_authentik.operations.health_report import Check, CheckName, failed, passed, warned
 
@@ -60,7 +60,9 @@ class _Crossed:
         return len(self.groups.named) > self.users.count
 
 
-async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | None, groups: int | None) -> Check:
+async def check_visibility(
+    client: AuthentikClient, visibility: Visibility, *, users: int | None, groups: int | None
+) -> Check:
     """Tell how much the token sees of the lists that matter.
 
     If the roles of the account leave it unproven, it is partial when one list names what the other does not show, in
@@ -68,7 +70,7 @@ async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | Non
 
     Args:
         client: Of this check.
-        sight: What the roles of the account tell.
+        visibility: What the roles of the account tell.
         users: How many can be seen; None if the token may not list them.
         groups: As ``users``; None also if they are not synced.
 
@@ -77,15 +79,15 @@ async def check_sight(client: AuthentikClient, sight: Sight, *, users: int | Non
             token.
     """
     crossed = None
-    if users is not None and groups is not None and sight != EVERYTHING:
+    if users is not None and groups is not None and visibility != EVERYTHING:
         crossed = await _cross(client)
-    if crossed is not None and Extent.UNPROVEN in (sight.users, sight.groups):
-        sight = await _settled(client, sight, crossed)
+    if crossed is not None and Extent.UNPROVEN in (visibility.users, visibility.groups):
+        visibility = await _settled(client, visibility, crossed)
     said = []
     if users is not None:
-        said.append(_Said("users", "'Can view User'", sight.users, _users_in_numbers(users, crossed)))
+        said.append(_Said("users", "'Can view User'", visibility.users, _users_in_numbers(users, crossed)))
     if groups is not None:
-        said.append(_Said("groups", "'Can view Group'", sight.groups, _groups_in_numbers(groups, crossed)))
+        said.append(_Said("groups", "'Can view Group'", visibility.groups, _groups_in_numbers(groups, crossed)))
     return _told(said)
 
 
@@ -128,26 +130,28 @@ def _groups_in_numbers(count: int, crossed: _Crossed | None) -> str:
 def _told(said: list[_Said]) -> Check:
     lacking = [one for one in said if one.extent is not Extent.FULL]
     if not lacking:
-        return passed(CheckName.SIGHT, "the token sees " + ("the whole directory" if len(said) > 1 else f"{said[0]}"))
+        return passed(
+            CheckName.VISIBILITY, "the token sees " + ("the whole directory" if len(said) > 1 else f"{said[0]}")
+        )
     seen = f"the token sees {' and '.join(map(str, said))}"
     permissions = " and ".join(one.permission for one in lacking)
     if any(one.extent is Extent.PARTIAL for one in lacking):
-        return failed(CheckName.SIGHT, "partial_sight", seen, permissions)
-    return warned(CheckName.SIGHT, "sight_unproven", f"{seen}: authentik does not tell", permissions)
+        return failed(CheckName.VISIBILITY, "partial_visibility", seen, permissions)
+    return warned(CheckName.VISIBILITY, "visibility_unproven", f"{seen}: authentik does not tell", permissions)
 
 
-async def _settled(client: AuthentikClient, sight: Sight, first: _Crossed) -> Sight:
+async def _settled(client: AuthentikClient, visibility: Visibility, first: _Crossed) -> Visibility:
     """Make what is unproven partial where two readings show it."""
     if not (first.names_more or first.hidden_users or first.hidden_groups):
-        return sight
+        return visibility
     second = await _cross(client)
     if second is None:
-        return sight
+        return visibility
     users = first.hidden_users & second.hidden_users or (first.names_more and second.names_more)
     groups = first.hidden_groups & second.hidden_groups
-    return Sight(
-        Extent.PARTIAL if users and sight.users is Extent.UNPROVEN else sight.users,
-        Extent.PARTIAL if groups and sight.groups is Extent.UNPROVEN else sight.groups,
+    return Visibility(
+        Extent.PARTIAL if users and visibility.users is Extent.UNPROVEN else visibility.users,
+        Extent.PARTIAL if groups and visibility.groups is Extent.UNPROVEN else visibility.groups,
     )
 
 

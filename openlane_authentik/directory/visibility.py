@@ -45,7 +45,7 @@ class Me:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Visibility:
     """How much the token may see of each list."""
 
     users: Extent
@@ -55,12 +55,12 @@ class Sight:
         """Whether it is proven that the token sees all users, and all groups if they matter."""
         return self.users is Extent.FULL and (not groups or self.groups is Extent.FULL)
 
-    def lesser(self, other: "Sight") -> "Sight":
+    def lesser(self, other: "Visibility") -> "Visibility":
         """Give what is proven by this and by the other."""
-        return Sight(_lesser(self.users, other.users), _lesser(self.groups, other.groups))
+        return Visibility(_lesser(self.users, other.users), _lesser(self.groups, other.groups))
 
 
-EVERYTHING: Final = Sight(Extent.FULL, Extent.FULL)
+EVERYTHING: Final = Visibility(Extent.FULL, Extent.FULL)
 
 
 def _lesser(one: Extent, other: Extent) -> Extent:
@@ -94,7 +94,7 @@ def _me(data: Any) -> Me:
             raise NotAuthentikError(f"{ME} answered JSON that is no account")
 
 
-async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -> Sight:
+async def read_visibility(client: AuthentikClient, me: Me, release: Release | None) -> Visibility:
     """Find out how much of the directory the token may see.
 
     Full for a superuser, and where a role of the token's account has the global permission. Before 2025.12 the
@@ -114,10 +114,10 @@ async def read_sight(client: AuthentikClient, me: Me, release: Release | None) -
         users = await _any_grants(client, roles, "view_user")
         groups = await _any_grants(client, roles, "view_group")
         if (users or groups) and await _ignores_role(client):
-            return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
+            return Visibility(Extent.UNPROVEN, Extent.UNPROVEN)
     except PermissionDeniedError:
-        return Sight(Extent.UNPROVEN, Extent.UNPROVEN)
-    return Sight(Extent.FULL if users else otherwise, Extent.FULL if groups else otherwise)
+        return Visibility(Extent.UNPROVEN, Extent.UNPROVEN)
+    return Visibility(Extent.FULL if users else otherwise, Extent.FULL if groups else otherwise)
 
 
 async def _roles_of_groups(client: AuthentikClient, me: Me) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from openlane_authentik.directory.spool import Spool
 _NEVER: Final = -(2**63)
 
 
-class Fate(IntEnum):
+class Outcome(IntEnum):
     """What became of one record.
 
     Of a ``FAILED`` one the filter could not say whether it is in scope; an ``UNNAMED`` one has no usable identifier.
@@ -35,7 +35,7 @@ class Fate(IntEnum):
     UNNAMED = 3
 
 
-_FATES: Final = tuple(Fate)
+_OUTCOMES: Final = tuple(Outcome)
 
 
 @dataclass(slots=True)
@@ -49,10 +49,10 @@ class Member:
         dropped: Of each other group, and what became of the membership in it.
     """
 
-    account: Fate
+    account: Outcome
     identity: RawRecord
     kept: list[str]
-    dropped: list[tuple[str, Fate]]
+    dropped: list[tuple[str, Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Traits:
     kind: str
 
 
-class Roster(AbstractContextManager["Roster"]):
+class DirectoryIndex(AbstractContextManager["DirectoryIndex"]):
     """Remembers every user read, by ``pk``; a user noted again replaces what was noted before.
 
     Attributes:
@@ -83,13 +83,13 @@ class Roster(AbstractContextManager["Roster"]):
         self._uid_mark = array("q")
         self._active = array("b")
         self._kind = array("i")
-        self._account_fate = array("b")
+        self._account_outcome = array("b")
         self._first_pair = array("q")
         self._identity_at = array("q")
         self._identity_bytes = array("i")
         # One element a membership.
         self._pair_group = array("i")
-        self._pair_fate = array("b")
+        self._pair_outcome = array("b")
         self._groups: dict[str, int] = {}
         self._kinds: dict[str, int] = {}
         self._identities = Spool()
@@ -128,19 +128,19 @@ class Roster(AbstractContextManager["Roster"]):
         newest = max(self._login, default=_NEVER)
         return None if newest == _NEVER else newest
 
-    def fate_of(self, pk: int) -> Fate:
+    def outcome_of(self, pk: int) -> Outcome:
         """Return what became of the account of a user who was noted."""
-        return Fate(self._account_fate[self._entry_of[pk]])
+        return Outcome(self._account_outcome[self._entry_of[pk]])
 
-    def fates(self) -> Counter[Fate]:
+    def outcomes(self) -> Counter[Outcome]:
         """Return how many accounts became what."""
-        fate_at = self._account_fate
-        counted = Counter([fate_at[entry] for entry in self._entry_of.values()])
-        return Counter({fate: counted[fate] for fate in Fate})
+        outcome_at = self._account_outcome
+        counted = Counter([outcome_at[entry] for entry in self._entry_of.values()])
+        return Counter({outcome: counted[outcome] for outcome in Outcome})
 
-    def uids_of(self, fate: Fate) -> Iterator[str]:
+    def uids_of(self, outcome: Outcome) -> Iterator[str]:
         """Return the ``uid`` of each user whose account became this, in the order they were read."""
-        entries = sorted(entry for entry in self._entry_of.values() if self._account_fate[entry] == fate)
+        entries = sorted(entry for entry in self._entry_of.values() if self._account_outcome[entry] == outcome)
         places = ((self._identity_at[entry], self._identity_bytes[entry]) for entry in entries)
         for identity in self._identities.read_in_order(places):
             yield unpack_identity(identity)["uid"]
@@ -149,21 +149,23 @@ class Roster(AbstractContextManager["Roster"]):
         """Whether a raw record carries an older ``last_updated`` than is known of the user."""
         return _moment(raw, "last_updated") < self._updated[self._entry_of[pk]]
 
-    def note(self, pk: int, raw: RawRecord, account: Fate, groups: Sequence[str], fates: Sequence[Fate]) -> None:
+    def note(
+        self, pk: int, raw: RawRecord, account: Outcome, groups: Sequence[str], outcomes: Sequence[Outcome]
+    ) -> None:
         """Remember a user, what became of the account and of the membership in each of these groups."""
         self.revision += 1
-        self._entry_of[pk] = len(self._account_fate)
+        self._entry_of[pk] = len(self._account_outcome)
         self._joined.append(_moment(raw, "date_joined"))
         self._updated.append(_moment(raw, "last_updated"))
         self._login.append(_moment(raw, "last_login"))
         self._uid_mark.append(_mark(raw))
         self._active.append(raw.get("is_active") is True)
         self._kind.append(self._kinds.setdefault(str(raw.get("type", "")), len(self._kinds)))
-        self._account_fate.append(account)
+        self._account_outcome.append(account)
         self._first_pair.append(len(self._pair_group))
         known = self._groups
         self._pair_group.extend([known.setdefault(group, len(known)) for group in groups])
-        self._pair_fate.extend(fates)
+        self._pair_outcome.extend(outcomes)
         identity = pack_identity(raw)
         self._identity_at.append(self._identities.end)
         self._identity_bytes.append(len(identity))
@@ -222,13 +224,13 @@ class Roster(AbstractContextManager["Roster"]):
         places = ((self._identity_at[entry], self._identity_bytes[entry]) for entry in entries)
         for entry, identity in zip(entries, self._identities.read_in_order(places), strict=True):
             pairs = self._pairs(entry)
-            groups, fates = [names[group] for group in self._pair_group[pairs]], self._pair_fate[pairs]
+            groups, outcomes = [names[group] for group in self._pair_group[pairs]], self._pair_outcome[pairs]
             dropped = []
-            if any(fates):
-                told = list(zip(groups, fates, strict=True))
-                groups = [group for group, fate in told if fate == Fate.KEPT]
-                dropped = [(group, _FATES[fate]) for group, fate in told if fate != Fate.KEPT]
-            yield Member(_FATES[self._account_fate[entry]], unpack_identity(identity), groups, dropped)
+            if any(outcomes):
+                told = list(zip(groups, outcomes, strict=True))
+                groups = [group for group, outcome in told if outcome == Outcome.KEPT]
+                dropped = [(group, _OUTCOMES[outcome]) for group, outcome in told if outcome != Outcome.KEPT]
+            yield Member(_OUTCOMES[self._account_outcome[entry]], unpack_identity(identity), groups, dropped)
 
     def uid(self, pk: int) -> str:
         """Return the ``uid`` of a user whose account has one."""
@@ -245,22 +247,22 @@ class Roster(AbstractContextManager["Roster"]):
 
     @classmethod
     def thaw(cls, names: Mapping[str, Any], take: Callable[[int], bytes], rest: Iterable[bytes]) -> Self:
-        """Return the roster that was frozen.
+        """Return the index that was frozen.
 
         Args:
             names: As ``freeze`` gave them.
             take: Gives so many of the next bytes.
             rest: Gives what is left after that.
         """
-        roster = cls()
+        index = cls()
         pks, entries = array("q"), array("q")
-        for name, column in {"pks": pks, "entries": entries, **roster._columns()}.items():
+        for name, column in {"pks": pks, "entries": entries, **index._columns()}.items():
             column.frombytes(take(names["sizes"][name]))
-        roster._entry_of = dict(zip(pks, entries, strict=True))
-        roster._groups = {name: index for index, name in enumerate(names["groups"])}
-        roster._kinds = {name: index for index, name in enumerate(names["kinds"])}
-        roster._identities.thaw(rest)
-        return roster
+        index._entry_of = dict(zip(pks, entries, strict=True))
+        index._groups = {name: number for number, name in enumerate(names["groups"])}
+        index._kinds = {name: number for number, name in enumerate(names["kinds"])}
+        index._identities.thaw(rest)
+        return index
 
     def _columns(self) -> dict[str, "array[int]"]:
         return {
@@ -270,12 +272,12 @@ class Roster(AbstractContextManager["Roster"]):
             "uidMark": self._uid_mark,
             "active": self._active,
             "kind": self._kind,
-            "accountFate": self._account_fate,
+            "accountOutcome": self._account_outcome,
             "firstPair": self._first_pair,
             "identityAt": self._identity_at,
             "identityBytes": self._identity_bytes,
             "pairGroup": self._pair_group,
-            "pairFate": self._pair_fate,
+            "pairOutcome": self._pair_outcome,
         }
 
     def _identity(self, entry: int) -> RawRecord:

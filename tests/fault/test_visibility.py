@@ -22,40 +22,40 @@ def recorded(release: str) -> FakeAuthentik:
 
 @pytest.mark.parametrize("release", FROM_2025_12)
 @pytest.mark.parametrize("kind", BLIND)
-def test_a_token_of_partial_sight_never_says_complete(kind: str, release: str) -> None:
-    """No set is complete, the reason is partial sight, and the exit code that of a token to be changed."""
+def test_a_token_of_partial_visibility_never_says_complete(kind: str, release: str) -> None:
+    """No set is complete, the reason is partial visibility, and the exit code that of a token to be changed."""
     run, sink = asyncio.run(run_sync(recorded(release), kind=kind, clock=SimulatedClock()))
     assert run.exit_code == 77
     assert set(sink.closings) == set(Schema)
     for closing in sink.closings.values():
         assert not closing.snapshot_complete
-        assert "partial_sight" in closing.reasons
-    assert "partial_sight" in {warning.code for warning in run.warnings}
+        assert "partial_visibility" in closing.reasons
+    assert "partial_visibility" in {warning.code for warning in run.warnings}
 
 
 @pytest.mark.parametrize("release", BEFORE_2025_12)
 @pytest.mark.parametrize("kind", BLIND)
 def test_before_roles_are_told_such_a_token_is_at_least_unproven(kind: str, release: str) -> None:
-    """A release that does not tell the roles of an account leaves its sight unproven, and no set complete."""
+    """A release that does not tell the roles of an account leaves its visibility unproven, and no set complete."""
     run, sink = asyncio.run(run_sync(recorded(release), kind=kind, clock=SimulatedClock()))
     assert run.exit_code in {75, 77}
     for closing in sink.closings.values():
         assert not closing.snapshot_complete
-        assert {"partial_sight", "sight_unproven"} & set(closing.reasons)
+        assert {"partial_visibility", "visibility_unproven"} & set(closing.reasons)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", BLIND)
 def test_the_health_report_says_why(kind: str, release: str) -> None:
-    """The check of sight does not pass, names what is seen, and what to do."""
+    """The check of visibility does not pass, names what is seen, and what to do."""
     report = asyncio.run(connect(recorded(release), kind, SimulatedClock()).health_check())
-    check = next(check for check in report.checks if check.check == "sight")
+    check = next(check for check in report.checks if check.check == "visibility")
     assert report.status == "needs attention"
     assert report.exit_code in {75, 77}
-    assert check.code == "partial_sight" or (release in BEFORE_2025_12 and check.code == "sight_unproven")
+    assert check.code == "partial_visibility" or (release in BEFORE_2025_12 and check.code == "visibility_unproven")
     assert "Can view User" in check.remedy
     if release in FROM_2025_12:
-        assert (check.code, report.exit_code) == ("partial_sight", 77)
+        assert (check.code, report.exit_code) == ("partial_visibility", 77)
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -68,7 +68,7 @@ def test_a_token_that_sees_everything_says_complete(kind: str, release: str) -> 
 
 
 @pytest.mark.parametrize("nth", range(1, 24))
-def test_sight_lost_during_the_run_is_noticed(nth: int) -> None:
+def test_visibility_lost_during_the_run_is_noticed(nth: int) -> None:
     """Whenever the permission is taken away for good, the run fails as a matter of the token, or proves nothing."""
     fake = FakeAuthentik(Directory.generate(60, 9), release="2026.2")
     fake.token("viewer")

@@ -1,4 +1,4 @@
-"""Sight that goes and comes: permissions taken from a token's account while it is in use, and given back."""
+"""Visibility that goes and comes: permissions taken from a token's account while it is in use, and given back."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ PERMISSIONS = "/api/v3/rbac/permissions/"
 BEARERS = ["viewer", "viewer_plus", "viewer_via_group", "superuser"]
 
 
-def sight(ask: Ask, fake: FakeAuthentik, kind: str) -> tuple[Any, Any, bool]:
+def visibility(ask: Ask, fake: FakeAuthentik, kind: str) -> tuple[Any, Any, bool]:
     """The users and the groups a token is shown, and whether its account is a superuser."""
     users = ask(fake, f"{USERS}?ordering=pk&page_size=200", kind)[1]["results"]
     groups = ask(fake, f"{GROUPS}?ordering=pk&include_users=false", kind)[1]["results"]
@@ -32,11 +32,11 @@ def fake(request: pytest.FixtureRequest) -> FakeAuthentik:
 def test_a_narrowed_account_sees_some_rows_and_is_told_nothing(ask: Ask, fake: FakeAuthentik, kind: str) -> None:
     """The lists are 200 and partial, by default as for `object_level`; `widen` gives everything back."""
     fake.token(kind)
-    before = sight(ask, fake, kind)
+    before = visibility(ask, fake, kind)
     fake.narrow(kind)
-    assert sight(ask, fake, kind) == (before[0][:25], sorted(fake.directory.groups)[:7], False)
+    assert visibility(ask, fake, kind) == (before[0][:25], sorted(fake.directory.groups)[:7], False)
     fake.widen(kind)
-    assert sight(ask, fake, kind) == before
+    assert visibility(ask, fake, kind) == before
 
 
 @pytest.mark.parametrize("kind", BEARERS)
@@ -44,14 +44,14 @@ def test_what_a_narrowed_account_sees_can_be_chosen(ask: Ask, fake: FakeAuthenti
     """Exactly the given rows, details of others are 404; narrowed twice, the first `widen` gives all back."""
     groups = sorted(fake.directory.groups)[2:5]
     fake.token(kind)
-    before = sight(ask, fake, kind)
+    before = visibility(ask, fake, kind)
     fake.narrow(kind, users=[], groups=[])
     fake.narrow(kind, users=[7, 9], groups=groups)
-    assert sight(ask, fake, kind) == ([7, 9], groups, False)
+    assert visibility(ask, fake, kind) == ([7, 9], groups, False)
     assert (ask(fake, f"{USERS}7/", kind)[0], ask(fake, f"{USERS}8/", kind)[0]) == (200, 404)
     fake.widen(kind)
     fake.widen(kind)
-    assert sight(ask, fake, kind) == before
+    assert visibility(ask, fake, kind) == before
 
 
 @pytest.mark.parametrize("kind", BEARERS)
