@@ -64,7 +64,7 @@ async def _measure(given: argparse.Namespace) -> list[Sample]:
 
 
 def groups_for(users: int) -> int:
-    """Give how many groups a directory of this size has."""
+    """Return how many groups a directory of this size has."""
     return _GROUPS.get(users, min(_MOST_GROUPS, max(_FEWEST_GROUPS, users // _USERS_A_GROUP)))
 
 

@@ -115,7 +115,7 @@ class FakeServer:
         await self._command(f"later {seconds}")
 
     async def served(self) -> Served:
-        """Tell what it was asked since this was last called."""
+        """Return what it was asked since this was last called."""
         return msgspec.convert(await self._command("served"), Served)
 
     async def _command(self, line: str) -> Any:

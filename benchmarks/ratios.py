@@ -92,12 +92,12 @@ class Ratio:
 
 
 def sizes(samples: list[Sample]) -> list[int]:
-    """Give the sizes that were run, the smallest first."""
+    """Return the sizes that were run, the smallest first."""
     return sorted({sample.users for sample in samples})
 
 
 def middle(samples: list[Sample], case: Case, users: int, metric: str, *, modelled: bool) -> float | None:
-    """Give the median of a metric over the rounds; None when the case was not run."""
+    """Return the median of a metric over the rounds; None when the case was not run."""
     found = [METRICS[metric](sample) for sample in _of(samples, case, users, modelled=modelled)]
     return median(found) if found else None
 

@@ -16,7 +16,7 @@ _MICRO = 1e-6
 
 
 def environment() -> dict[str, str | int]:
-    """Tell when and on what kind of machine this was measured."""
+    """Return when and on what kind of machine this was measured."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
@@ -26,7 +26,7 @@ def environment() -> dict[str, str | int]:
 
 
 def as_json(samples: list[Sample]) -> bytes:
-    """Give every run, and the ratios."""
+    """Return every run, and the ratios."""
     ratios = [
         {
             "metric": question.metric,
@@ -48,7 +48,7 @@ def as_json(samples: list[Sample]) -> bytes:
 
 
 def as_markdown(samples: list[Sample]) -> str:
-    """Give the tables, with a line that says where and when they were measured."""
+    """Return the tables, with a line that says where and when they were measured."""
     told = environment()
     lines = [
         f"{told['date']}, Python {told['python']}, {told['system']}, {told['cpus']} CPUs. Medians; {_rounds(samples)}.",

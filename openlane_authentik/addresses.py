@@ -20,7 +20,7 @@ _SIGMA: Final = "\N{GREEK CAPITAL LETTER SIGMA}"
 
 
 def normalise_host(text: str) -> str:
-    """Give the one spelling of a host as DNS, TLS and HTTP carry it: an ASCII name, IPv4, or IPv6 in brackets.
+    """Return the one spelling of a host as DNS, TLS and HTTP carry it: an ASCII name, IPv4, or IPv6 in brackets.
 
     Names follow IDNA 2008 (RFC 5891) as UTS 46 prepares them without its transitional processing (section 4), so
     that ``ß`` and final sigma stay letters of their own. Of what UTS 46 maps, only these are accepted, which are the
@@ -55,7 +55,7 @@ def normalise_host(text: str) -> str:
 
 
 def host_of(netloc: str) -> str:
-    """Give the host of the authority of a URL as it is written there, without user info and port."""
+    """Return the host of the authority of a URL as it is written there, without user info and port."""
     return _COLON_AND_PORT.sub("", netloc.rpartition("@")[2])
 
 
@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Give the address that a host is written as, IPv6 with brackets or without; None for a name."""
+    """Return the address that a host is written as, IPv6 with brackets or without; None for a name."""
     try:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

@@ -18,7 +18,7 @@ _PATH_SAFE: Final = "/%!$&'()*+,;=:@"
 
 
 def normalise_base_url(text: str, *, allow_http: bool = False) -> str:
-    """Give the one spelling of a base URL, which is also what the HTTP client asks.
+    """Return the one spelling of a base URL, which is also what the HTTP client asks.
 
     The host is that of ``normalise_host``; a default port, slashes that repeat or end the path, and an API path go. A
     path that authentik lives under (``/auth``) stays, percent-encoded as RFC 3986 section 6.2.2 normalises it.

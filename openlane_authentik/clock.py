@@ -10,11 +10,11 @@ class Clock(Protocol):
     """Tells the time and waits."""
 
     def now(self) -> datetime:
-        """Give the wall-clock time, in UTC."""
+        """Return the wall-clock time, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Give seconds that never run backwards, for durations and deadlines."""
+        """Return seconds that never run backwards, for durations and deadlines."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -26,11 +26,11 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        """Give the machine's time, in UTC."""
+        """Return the machine's time, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Give the machine's monotonic seconds."""
+        """Return the machine's monotonic seconds."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:

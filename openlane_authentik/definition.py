@@ -139,7 +139,7 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     mappings: list[RecordMapping]
 
     def to_json(self) -> bytes:
-        """Give the card as indented UTF-8 JSON, where a host puts the installation of a connection in by itself."""
+        """Return the card as indented UTF-8 JSON, where a host puts the installation of a connection in by itself."""
         card = msgspec.to_builtins(self)
         for connection in card["connections"]:
             connection["installation"] = {}

@@ -138,7 +138,7 @@ class AuthentikIntegration:
         *,
         copies: Sequence[FilterCopy] = (),
     ) -> list[Schema]:
-        """Tell what the filter and the switches would keep out of a sync.
+        """Return what the filter and the switches would keep out of a sync.
 
         Args:
             sink: Takes the keys of the records that the filter would leave out.

@@ -30,7 +30,7 @@ class Label:
     both: str
 
     def of(self, release: YearMonth | None) -> str:
-        """Give the label of a release; of None both."""
+        """Return the label of a release; of None both."""
         if release is not None and release <= self.last_before:
             return self.before
         if release is not None and release >= self.first_after:

@@ -27,7 +27,7 @@ _TELLS_APART: Final = ("code", "installation_id")
 
 
 def get_logger() -> FilteringBoundLogger:
-    """Give the logger of this package, which needs no set-up and prints nothing by itself."""
+    """Return the logger of this package, which needs no set-up and prints nothing by itself."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
         logging.getLogger(_NAME),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -51,7 +51,7 @@ class Redactor:
         self._secrets = secrets
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
-        """Give the event without secrets; the shape is that of structlog's processors."""
+        """Return the event without secrets; the shape is that of structlog's processors."""
         # A copy made at one stroke, as other threads may add to it.
         secrets = sorted(filter(None, tuple(self._secrets)), key=len, reverse=True)
         return {key: _clean(value, secrets) for key, value in event.items()}
@@ -79,7 +79,7 @@ class Thinner(logging.Filter):
         return len(self._seen)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether to write a line; the shape is that of the standard library."""
+        """Return whether to write a line; the shape is that of the standard library."""
         if record.levelno < logging.WARNING:
             return True
         kind = (record.name, record.levelno, str(record.msg), *(getattr(record, name, None) for name in _TELLS_APART))
@@ -102,7 +102,7 @@ class Thinner(logging.Filter):
 
 
 def _shown(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Give the event with what a terminal would obey shown instead; JSON escapes it anyway."""
+    """Return the event with what a terminal would obey shown instead; JSON escapes it anyway."""
     return {key: _visible(key, value) for key, value in event.items()}
 
 

@@ -34,7 +34,7 @@ class NamedProxy:
 
 
 def find_proxy(url: httpx.URL) -> NamedProxy | None:
-    """Give the proxy on the way to an address, or None.
+    """Return the proxy on the way to an address, or None.
 
     The variable of the address's own scheme goes before ``ALL_PROXY``, small letters before capitals; where none is
     set, the system's own setting counts (``urllib.request.getproxies``). Loopback is asked directly, whatever is set:

@@ -68,7 +68,7 @@ _PAYLOAD_SET: Final = {
 
 
 def schema_files() -> dict[str, bytes]:
-    """Give every schema by its file name."""
+    """Return every schema by its file name."""
     return {f"{name}.schema.json": _encode(name, schema) for name, schema in _schemas()}
 
 

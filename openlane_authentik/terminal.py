@@ -13,7 +13,7 @@ _PLAIN_WIDTH: Final = 110
 
 
 def open_console(*, stderr: bool) -> Console:
-    """Give a console as wide as the terminal, or of a fixed width when there is none."""
+    """Return a console as wide as the terminal, or of a fixed width when there is none."""
     # Brackets and colons in names are brackets and colons.
     console = Console(stderr=stderr, highlight=False, soft_wrap=False, markup=False, emoji=False)
     if console.is_terminal:

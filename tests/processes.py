@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def bound(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
-    """Give a command that is ended by a signal when the thread that starts it is gone, however that ended.
+    """Return a command that is ended by a signal when the thread that starts it is gone, however that ended.
 
     The process gets the id of the start, and the command takes its place. Linux forgets the bond when the command
     changes its user (prctl(2), PR_SET_PDEATHSIG), and hands it to no child.

@@ -68,11 +68,11 @@ class KeepingSink:
         self.runs.append(run)
 
     def of(self, schema: Schema) -> list[Envelope]:
-        """Give the envelopes of one kind, in the order they came."""
+        """Return the envelopes of one kind, in the order they came."""
         return [envelope for envelope in self.envelopes if envelope.schema == schema]
 
     def memberships(self) -> list[tuple[str, str]]:
-        """Give each membership as (account's external id, group's external id)."""
+        """Return each membership as (account's external id, group's external id)."""
         return [
             (envelope.record["directory_account_id"], envelope.record["directory_group_id"])
             for envelope in self.of(Schema.MEMBERSHIP)
@@ -93,7 +93,7 @@ async def run_sync(
     config: DirectorySyncConfig | None = None,
     clock: Clock | None = None,
 ) -> tuple[SyncRun, KeepingSink]:
-    """Sync a fake in process; gives the run and all that was handed over."""
+    """Sync a fake in process; return the run and all that was handed over."""
     sink = KeepingSink()
     result = await connect(fake, kind, clock).directory_sync(sink, user_input, config)
     return result.run, sink

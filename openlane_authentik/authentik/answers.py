@@ -158,7 +158,7 @@ def _is_refusal(raw: RawAnswer) -> bool:
 
 
 def _told(raw: RawAnswer) -> dict[str, Any]:
-    """Give the JSON object of a bad answer; an empty one if it is something else.
+    """Return the JSON object of a bad answer; an empty one if it is something else.
 
     Raises:
         BrokenAnswerError: It ended early.

@@ -162,7 +162,7 @@ class _Page(msgspec.Struct):
 
 @lru_cache(maxsize=64)
 def page_decoder(size: int) -> "msgspec.json.Decoder[_Page]":
-    """Give a decoder that leaves rows as they are, and stops at one more than asked for.
+    """Return a decoder that leaves rows as they are, and stops at one more than asked for.
 
     A list with a maximum length would be built whole before it is refused. A structure that is written as an array
     never gets more elements than it has fields.

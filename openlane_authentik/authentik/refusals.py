@@ -42,7 +42,7 @@ class Refusals:
         return self._token_error is not None or request.collection in self._denied
 
     async def reason(self, request: Request) -> CredentialError:
-        """Give the error that the refusal of a request stands for.
+        """Return the error that the refusal of a request stands for.
 
         Raises:
             IntegrationError: A request that was to find out failed in another way.

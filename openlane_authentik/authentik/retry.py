@@ -94,7 +94,7 @@ class _SendAgain:
 
 
 def retrying(budget: RetryBudget, surrender: tuple[type[IntegrationError], ...] = ()) -> AsyncRetrying:
-    """Give the loop that sends one request, again where its error says it may help.
+    """Return the loop that sends one request, again where its error says it may help.
 
     Args:
         budget: Of the run.

@@ -28,7 +28,7 @@ _WIDEST: Final = 72
 
 
 def run_demo(console: Console, folder: Path | None, user_input: UserInput, output: Path) -> int:
-    """Show a whole first use; gives the exit code of its sync.
+    """Show a whole first use; return the exit code of its sync.
 
     Raises:
         ConfigurationError: The folder does not hold raw records.

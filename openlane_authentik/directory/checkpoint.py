@@ -80,7 +80,7 @@ class Checkpoint:
     index: DirectoryIndex
 
     def to_bytes(self) -> bytes:
-        """Give it in the form ``from_bytes`` reads."""
+        """Return it in the form ``from_bytes`` reads."""
         names, chunks = self.index.freeze()
         head = msgspec.msgpack.encode(
             {
@@ -161,7 +161,7 @@ class _Unpacking:
         return taken
 
     def rest(self) -> Iterator[bytes]:
-        """Give what is left."""
+        """Return what is left."""
         yield self.take(len(self._ready))
         while self._unpack():
             yield self.take(len(self._ready))

@@ -46,7 +46,7 @@ EXPLANATIONS: Final = {
 
 
 def visibility_reasons(extent: Extent) -> list[Reason]:
-    """Give the reason that lies in what the token may see, if there is one."""
+    """Return the reason that lies in what the token may see, if there is one."""
     match extent:
         case Extent.FULL:
             return []

@@ -68,11 +68,11 @@ class GroupReader:
         self.proven = self.proven and count == len(self._list.last.keys if self._list.last else ())
 
     def keys(self) -> list[str]:
-        """Give the key of every group of the last pass."""
+        """Return the key of every group of the last pass."""
         return sorted(key for key in (self._list.last.keys if self._list.last else ()) if isinstance(key, str))
 
     def rows(self) -> Iterator[RawRecord]:
-        """Give the groups of the last pass, as it found them, in the order of their keys."""
+        """Return the groups of the last pass, as it found them, in the order of their keys."""
         keys = self._list.last.keys if self._list.last else frozenset()
         for key in sorted(keys, key=str):
             group: RawRecord = _decoder.decode(self._rows[key])

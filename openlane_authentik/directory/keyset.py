@@ -41,7 +41,7 @@ class Span:
     end: int | None = None
 
     def params(self) -> dict[str, str | int]:
-        """Give the filter that holds exactly this span."""
+        """Return the filter that holds exactly this span."""
         params: dict[str, str | int] = {}
         # A bound at either end of all time excludes nothing, and lies where no timestamp can be written.
         if self.start is not None and self.start > FIRST_MICROS:
@@ -51,7 +51,7 @@ class Span:
         return params
 
     def since(self, start: int) -> "Span":
-        """Give what is left of this span from a moment on."""
+        """Return what is left of this span from a moment on."""
         return Span(self.field, start, self.end)
 
     def holds(self, moment: int) -> bool:
@@ -67,7 +67,7 @@ async def walk(
     *,
     refuse: Callable[[int], None] = lambda _count: None,
 ) -> AsyncIterator[list[RawRecord]]:
-    """Give the users of a span page by page, each once, in the order of the timestamp.
+    """Return the users of a span page by page, each once, in the order of the timestamp.
 
     Args:
         client: Of this run.
@@ -119,7 +119,7 @@ def _moments(rows: list[RawRecord], span: Span) -> list[int]:
 
 
 def _keys_at(rows: list[RawRecord], field: str, last: int) -> Iterator[Any]:
-    """Give the rows of the last moment, which stand at the end of a page."""
+    """Return the rows of the last moment, which stand at the end of a page."""
     for row in reversed(rows):
         if to_micros(row.get(field)) not in (None, last):
             return

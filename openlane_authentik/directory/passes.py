@@ -47,7 +47,7 @@ class Pass:
 
     @classmethod
     def proven(cls, keys: Iterable[Any]) -> "Pass":
-        """Give the pass that an earlier run has proven."""
+        """Return the pass that an earlier run has proven."""
         known = frozenset(keys)
         return cls(known, len(known), steady=True)
 
@@ -127,7 +127,7 @@ class _Reading:
         self._in_order = True
 
     def later_pages(self) -> Iterator[int]:
-        """Give the numbers of the pages after the first, until reading on is of no use, however many there may be."""
+        """Return the numbers of the pages after the first, until reading on is of no use, however many there may be."""
         for number in range(2, self.total_pages + 1):
             if self.lost_a_page or self.too_slow is not None or not self._in_order:
                 return
@@ -144,7 +144,7 @@ class _Reading:
         await self._accept(page.rows)
 
     def ended(self) -> Pass:
-        """Give what the pass found."""
+        """Return what the pass found."""
         count = max(self._counts, default=0)
         as_counted = len(self._counts) == 1 and self._rows == len(self._keys) == count
         return Pass(frozenset(self._keys), count, as_counted and self._in_order and not self.lost_a_page)

@@ -56,7 +56,7 @@ class Visibility:
         return self.users is Extent.FULL and (not groups or self.groups is Extent.FULL)
 
     def lesser(self, other: "Visibility") -> "Visibility":
-        """Give what is proven by this and by the other."""
+        """Return what is proven by this and by the other."""
         return Visibility(_lesser(self.users, other.users), _lesser(self.groups, other.groups))
 
 

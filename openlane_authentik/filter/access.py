@@ -21,29 +21,29 @@ from openlane_authentik.filter.values import BUDGET_EXCEEDED, Failure, mismatch,
 
 
 def constant(value: Any) -> Closure:
-    """Give a value known beforehand."""
+    """Return a value known beforehand."""
     return lambda _payload, _frame: value
 
 
 def payload() -> Closure:
-    """Give the whole payload."""
+    """Return the whole payload."""
     return lambda record, _frame: record
 
 
 def slot(position: int) -> Closure:
-    """Give what the frame holds: a variable of the host or of a macro."""
+    """Return what the frame holds: a variable of the host or of a macro."""
     return lambda _payload, frame: frame[position]
 
 
 def envelope_member(name: str) -> Closure:
-    """Give a variable as a member of the envelope, which has none that are empty."""
+    """Return a variable as a member of the envelope, which has none that are empty."""
     position = VARIABLE_SLOTS[name]
     missing = Failure(f"missing:envelope.{name}", hard=False)
     return lambda _payload, frame: frame[position] or missing
 
 
 def payload_field(name: str, missing: Failure) -> Closure:
-    """Give a field of the payload."""
+    """Return a field of the payload."""
 
     def run(record: dict[str, Any], _frame: Frame) -> Any:
         value = record.get(name, missing)
@@ -53,7 +53,7 @@ def payload_field(name: str, missing: Failure) -> Closure:
 
 
 def field(operand: Closure, name: str, missing: Failure) -> Closure:
-    """Give a field of any map."""
+    """Return a field of any map."""
 
     def run(record: dict[str, Any], frame: Frame) -> Any:
         container = operand(record, frame)
@@ -66,7 +66,7 @@ def field(operand: Closure, name: str, missing: Failure) -> Closure:
 
 
 def exact_field(operand: Closure, name: str, missing: Failure) -> Closure:
-    """Give a field of a map that the filter itself has written, where a double is meant to be one."""
+    """Return a field of a map that the filter itself has written, where a double is meant to be one."""
 
     def run(record: dict[str, Any], frame: Frame) -> Any:
         container = operand(record, frame)
@@ -76,12 +76,12 @@ def exact_field(operand: Closure, name: str, missing: Failure) -> Closure:
 
 
 def payload_has(name: str) -> Closure:
-    """Tell whether the payload has a field."""
+    """Return whether the payload has a field."""
     return lambda record, _frame: name in record
 
 
 def has(operand: Closure, name: str) -> Closure:
-    """Tell whether any map has a field."""
+    """Return whether any map has a field."""
 
     def run(record: dict[str, Any], frame: Frame) -> Any:
         container = operand(record, frame)
@@ -91,7 +91,7 @@ def has(operand: Closure, name: str) -> Closure:
 
 
 def index(operand: Closure, position: Closure, missing: Failure, *, exact: bool) -> Closure:
-    """Give an element of a list or the value of a key; ``exact`` as in ``exact_field``."""
+    """Return an element of a list or the value of a key; ``exact`` as in ``exact_field``."""
 
     def run(record: dict[str, Any], frame: Frame) -> Any:
         value = operators.index(operand(record, frame), position(record, frame))

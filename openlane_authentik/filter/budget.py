@@ -28,7 +28,7 @@ _PATTERN_COST: Final = 200
 
 
 def weight(value: Any, limit: int) -> int:
-    """Give the size of a value in units, with all it contains; counting ends soon after the limit."""
+    """Return the size of a value in units, with all it contains; counting ends soon after the limit."""
     total = 0
     pending = [value]
     while pending and total <= limit:
@@ -65,5 +65,5 @@ def pays_pattern(frame: Frame) -> bool:
 
 
 def price(*nodes: Node | None) -> int:
-    """Give what visiting one element costs for what is done with it."""
+    """Return what visiting one element costs for what is done with it."""
     return 1 + sum(sum(1 for _ in walk(node)) for node in nodes if node is not None) // _NODES_A_UNIT

@@ -14,7 +14,7 @@ _PLAIN: Final = frozenset({str, bool, type(None)})
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether a constant is a string, a bool or null, which equal nothing of another type."""
+    """Return whether a constant is a string, a bool or null, which equal nothing of another type."""
     return type(value) in _PLAIN
 
 

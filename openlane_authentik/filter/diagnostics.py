@@ -12,7 +12,7 @@ _CONTEXT_BEFORE: Final = 60
 
 
 def place(expression: str, offset: int) -> tuple[int, int]:
-    """Give line and column, both from 1, of a character; CR LF and a lone CR end a line too."""
+    """Return line and column, both from 1, of a character; CR LF and a lone CR end a line too."""
     before = expression[:offset].replace("\r\n", "\n").replace("\r", "\n")
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
@@ -34,7 +34,7 @@ def refuse(expression: str, offset: int, code: str, message: str) -> NoReturn:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Give "; did you mean 'x'?" for the known name that is nearest, or "" when none is near."""
+    """Return "; did you mean 'x'?" for the known name that is nearest, or "" when none is near."""
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -28,7 +28,7 @@ def field_uses(root: Node) -> list[FieldUse]:
 
 
 def payload_fields(root: Node) -> frozenset[str]:
-    """Give the top-level payload fields named, with ``WHOLE_PAYLOAD`` when the payload is used as a whole."""
+    """Return the top-level payload fields named, with ``WHOLE_PAYLOAD`` when the payload is used as a whole."""
     uses = field_uses(root)
     variables = [node for node in walk(root) if isinstance(node, Variable)]
     whole = any(node.name == "envelope" for node in variables)
@@ -37,7 +37,7 @@ def payload_fields(root: Node) -> frozenset[str]:
 
 
 def variables(root: Node) -> frozenset[str]:
-    """Give the variables read; a member of the envelope is the variable it holds, the whole envelope is all."""
+    """Return the variables read; a member of the envelope is the variable it holds, the whole envelope is all."""
     names = frozenset(node.name for node in walk(root) if isinstance(node, Variable))
     return frozenset(VARIABLES) if "envelope" in names else names
 

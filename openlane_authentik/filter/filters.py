@@ -101,7 +101,7 @@ def compile_filter(expression: str, kinds: Mapping[str, frozenset[str]]) -> Filt
 
 
 def _analyse(expression: str) -> Node:
-    """Give the resolved, checked and folded tree of an expression."""
+    """Return the resolved, checked and folded tree of an expression."""
     resolved = resolve(expression, parse(expression))
     check(expression, resolved)
     return fold(expression, resolved)

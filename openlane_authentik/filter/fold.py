@@ -107,7 +107,7 @@ def _values(nodes: tuple[Node, ...]) -> list[Any]:
 
 
 def _constant(node: Node, value: Any) -> Node:
-    """Give the constant; what fails is left for evaluation, where ``||`` may still absorb it."""
+    """Return the constant; what fails is left for evaluation, where ``||`` may still absorb it."""
     return node if isinstance(value, Failure) else Literal(node.offset, value)
 
 

@@ -43,7 +43,7 @@ _EXPONENT_FROM: Final = 6
 
 
 def size(value: Any) -> Any:
-    """Give the number of characters, bytes, elements or keys."""
+    """Return the number of characters, bytes, elements or keys."""
     return len(value) if type(value) in _SIZED else mismatch(value)
 
 
@@ -176,7 +176,7 @@ def to_duration(value: Any) -> Any:
 
 
 def identity(value: Any) -> Any:
-    """Give the value itself, as ``dyn`` does."""
+    """Return the value itself, as ``dyn`` does."""
     return value
 
 

@@ -12,7 +12,7 @@ from openlane_authentik.filter.values import Failure, mismatch
 
 
 def worse(failure: Failure | None, value: Any) -> Failure:
-    """Give what counts of an earlier failure and an operand that is neither true nor false."""
+    """Return what counts of an earlier failure and an operand that is neither true nor false."""
     other = mismatch(value)
     return other if failure is None or (other.hard and not failure.hard) else failure
 

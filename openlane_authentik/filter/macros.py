@@ -26,7 +26,7 @@ class Loop:
     exact: bool
 
     def elements(self, payload: dict[str, Any], frame: Frame) -> Any:
-        """Give a list's elements or a map's keys, and pay for visiting them."""
+        """Return a list's elements or a map's keys, and pay for visiting them."""
         value = self.source(payload, frame)
         if type(value) is not list and type(value) is not dict:
             return mismatch(value)

@@ -67,7 +67,7 @@ def ordering(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
 
 
 def member(left: Any, right: Any) -> Any:
-    """Tell whether a list has an equal element, or a map the key."""
+    """Return whether a list has an equal element, or a map the key."""
     if type(left) is Failure:
         return left
     if type(right) is list:
@@ -79,7 +79,7 @@ def member(left: Any, right: Any) -> Any:
 
 
 def index(container: Any, position: Any) -> Any:
-    """Give an element of a list, or the value of a map's key, or ``MISSING``."""
+    """Return an element of a list, or the value of a map's key, or ``MISSING``."""
     if type(container) is list:
         at = whole(position) if type(position) is float else position
         if type(at) is not int and type(at) is not Uint:
@@ -192,7 +192,7 @@ def _divided_by_zero(left: float, right: float) -> float:
 
 
 def remainder(left: Any, right: Any) -> Any:
-    """Give the remainder of two ints or uints, with the sign of the left one."""
+    """Return the remainder of two ints or uints, with the sign of the left one."""
     kind = type(left)
     if kind is type(right) and (kind is int or kind is Uint):
         if not right:
@@ -210,7 +210,7 @@ def negate(operand: Any) -> Any:
 
 
 def invert(operand: Any) -> Any:
-    """Give the opposite of true or false."""
+    """Return the opposite of true or false."""
     if operand is True:
         return False
     return True if operand is False else mismatch(operand)

@@ -203,7 +203,7 @@ class _TreeReader:
         return refuse(self._expression, start, "filter_syntax", "a name cannot start with a dot")
 
     def _last_token(self, end: int) -> Token:
-        """Give the operator that ends at an offset; none is longer than two characters."""
+        """Return the operator that ends at an offset; none is longer than two characters."""
         for offset in (end - 2, end - 1):
             token = self._tokens.get(offset)
             if token is not None and token.end == end:
@@ -254,6 +254,6 @@ class _TreeReader:
 
 
 def _nodes(parts: list[Any]) -> tuple[Node, ...]:
-    """Give the nodes of an argument list, which the grammar leaves out when it is empty."""
+    """Return the nodes of an argument list, which the grammar leaves out when it is empty."""
     items: _Items | None = parts[0] if parts else None
     return items.nodes if items else ()

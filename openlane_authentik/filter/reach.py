@@ -41,7 +41,7 @@ _NO_BOOL = Outcome.OTHER | Outcome.FAILED
 
 
 def can_match(node: Node, fields: frozenset[str]) -> bool:
-    """Tell whether a filter can be true for a record that has no top-level field but these."""
+    """Return whether a filter can be true for a record that has no top-level field but these."""
     return Outcome.TRUE in _outcomes(node, fields)
 
 
@@ -74,7 +74,7 @@ def _of_constant(node: Literal) -> Outcome:
 
 
 def _strict(node: Node, fields: frozenset[str]) -> Outcome:
-    """Give what a part comes to that has no value unless all its parts have one."""
+    """Return what a part comes to that has no value unless all its parts have one."""
     if any(_outcomes(part, fields) == Outcome.FAILED for part in children(node)):
         return Outcome.FAILED
     return _NO_BOOL if isinstance(node, ListOf | MapOf | Negate) else _ANYTHING

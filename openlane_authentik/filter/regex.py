@@ -63,7 +63,7 @@ def compile_pattern(pattern: str) -> Pattern | Failure:
 
 
 def matches(text: Any, pattern: Any) -> Any:
-    """Tell whether a pattern is found anywhere in a text."""
+    """Return whether a pattern is found anywhere in a text."""
     if type(text) is not str or type(pattern) is not str:
         return mismatch(text, pattern)
     compiled = compile_pattern(pattern)

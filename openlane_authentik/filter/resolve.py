@@ -62,7 +62,7 @@ _MAP_WITH_CONDITION: Final = 3
 
 
 def resolve(expression: str, root: Node) -> Node:
-    """Give the tree with every name replaced by what it means.
+    """Return the tree with every name replaced by what it means.
 
     ``payload['x']`` becomes ``payload.x``, ``envelope.payload`` becomes ``payload`` and ``'x' in payload`` becomes
     ``has(payload.x)``: they mean the same, and what is known of fields then holds for each way to write them.
@@ -208,7 +208,7 @@ class _Resolver:
 
 
 def _member(offset: int, operand: Node, field: str) -> Node:
-    """Give a field, or the variable that a member of the envelope is."""
+    """Return a field, or the variable that a member of the envelope is."""
     match operand:
         case Variable(name="envelope") if field == "payload":
             return Variable(offset, field)
@@ -219,7 +219,7 @@ def _member(offset: int, operand: Node, field: str) -> Node:
 
 
 def _dotted(node: Node) -> str:
-    """Give ``a.b.c`` as text, or "" for anything else."""
+    """Return ``a.b.c`` as text, or "" for anything else."""
     parts: list[str] = []
     while isinstance(node, Select):
         parts.append(node.field)

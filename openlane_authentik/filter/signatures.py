@@ -86,7 +86,7 @@ METHODS: Final[dict[str, tuple[Overload, ...]]] = {
 
 
 def agree(one: StaticType, other: StaticType) -> bool:
-    """Tell whether a value may be of both types; dyn may be anything."""
+    """Return whether a value may be of both types; dyn may be anything."""
     if DYN in (one, other):
         return True
     if NULL_TYPE in (one, other) and {one, other} & {TIMESTAMP, DURATION}:
@@ -95,7 +95,7 @@ def agree(one: StaticType, other: StaticType) -> bool:
 
 
 def joined(one: StaticType, other: StaticType) -> StaticType:
-    """Give the type that covers two."""
+    """Return the type that covers two."""
     return one if one == other else DYN
 
 

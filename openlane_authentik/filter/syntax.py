@@ -179,7 +179,7 @@ Node: TypeAlias = (
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """Give a node's parts, in the order they are written."""
+    """Return a node's parts, in the order they are written."""
     match node:
         case Select() | Has() | Not() | Negate():
             return (node.operand,)
@@ -203,7 +203,7 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def walk(root: Node) -> Iterator[Node]:
-    """Give every node of a tree in the order written, without recursion."""
+    """Return every node of a tree in the order written, without recursion."""
     pending = [root]
     while pending:
         node = pending.pop()
@@ -212,7 +212,7 @@ def walk(root: Node) -> Iterator[Node]:
 
 
 def depth(root: Node) -> int:
-    """Give how many nodes stand on top of each other at the deepest place, without recursion."""
+    """Return how many nodes stand on top of each other at the deepest place, without recursion."""
     deepest = 0
     pending = [(root, 1)]
     while pending:

@@ -52,7 +52,7 @@ _LAST_MINUTE: Final = 59
 
 
 def timestamp_in_range(nanoseconds: int) -> Any:
-    """Give the timestamp, or a failure outside the years 1 to 9999."""
+    """Return the timestamp, or a failure outside the years 1 to 9999."""
     return Timestamp(nanoseconds) if _FIRST <= nanoseconds <= _LAST else OVERFLOW
 
 
@@ -112,7 +112,7 @@ def _fraction(nanoseconds: int) -> str:
 
 
 def zone(name: str) -> tzinfo | Failure:
-    """Give a time zone by its IANA name or its offset, such as "+02:00"."""
+    """Return a time zone by its IANA name or its offset, such as "+02:00"."""
     if offset := _OFFSET.fullmatch(name):
         sign, hours, minutes = offset.group(1), int(offset.group(2)), int(offset.group(3))
         if hours > _LAST_HOUR or minutes > _LAST_MINUTE:
@@ -162,7 +162,7 @@ PARTS: Final = tuple(_OF_DATE)
 
 
 def part(name: str, moment: Any, zone_name: Any = "UTC") -> Any:
-    """Give a part of a timestamp, in a zone, or of a duration; months and days count as CEL counts them."""
+    """Return a part of a timestamp, in a zone, or of a duration; months and days count as CEL counts them."""
     if type(moment) is Timestamp:
         at = _local(moment, zone_name)
         return at if isinstance(at, Failure) else _OF_DATE[name](at)

@@ -79,7 +79,7 @@ class _Checker:
         refuse(self._expression, node.offset, "filter_type", message)
 
     def check(self, node: Node, scope: tuple[StaticType, ...]) -> StaticType:  # noqa: C901, PLR0911, PLR0912 - a case a node
-        """Give a node's type; ``scope`` has those of the macros' variables."""
+        """Return a node's type; ``scope`` has those of the macros' variables."""
         match node:
             case Literal():
                 return _type_of_literal(node)

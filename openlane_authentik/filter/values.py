@@ -114,7 +114,7 @@ def mismatch(*operands: Any) -> Failure:
 
 
 def type_of(value: Any) -> CelType | Failure:
-    """Give a value's CEL type."""
+    """Return a value's CEL type."""
     return _TYPES.get(type(value)) or mismatch(value)
 
 
@@ -126,7 +126,7 @@ def whole(number: float) -> int | float:
 
 
 def map_key(value: Any) -> Any:
-    """Give the dict key for a CEL map key: whole numbers of any type are one key, bools are none of them."""
+    """Return the dict key for a CEL map key: whole numbers of any type are one key, bools are none of them."""
     kind = type(value)
     if kind is str:
         return value
@@ -145,7 +145,7 @@ def map_keys(mapping: dict[Any, Any]) -> list[Any]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Tell whether two values are equal: numbers by value whatever their type, others only within a type.
+    """Return whether two values are equal: numbers by value whatever their type, others only within a type.
 
     Walks without recursion: how deep a payload nests is not ours to say.
     """

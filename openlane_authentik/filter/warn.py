@@ -32,7 +32,7 @@ def unknown_fields(expression: str, root: Node, kinds: Kinds) -> list[FilterDiag
 def unmatched_kinds(
     expression: str, root: Node, kinds: Kinds, analyse: Callable[[str], Node]
 ) -> dict[str, FilterDiagnostic]:
-    """Give a warning for each kind of record that the filter can never be true for.
+    """Return a warning for each kind of record that the filter can never be true for.
 
     Args:
         expression: The filter.

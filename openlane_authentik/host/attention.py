@@ -65,7 +65,7 @@ class Candidate(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def list_attention(host: Host, installation_id: str, *, status: str | None = OPEN) -> list[Attention]:
-    """Give the questions of an installation, the newest first."""
+    """Return the questions of an installation, the newest first."""
     query = sa.select(attention).where(attention.c.installation_id == installation_id)
     if status is not None:
         query = query.where(attention.c.status == status)
@@ -77,7 +77,7 @@ def list_attention(host: Host, installation_id: str, *, status: str | None = OPE
 def list_candidates(
     host: Host, installation_id: str, attention_id: str, *, offset: int = 0, limit: int = 100
 ) -> list[Candidate]:
-    """Give the records that a question is about, with the names they have now, a page at a time.
+    """Return the records that a question is about, with the names they have now, a page at a time.
 
     Raises:
         UnknownRecordError: There is no such question.

@@ -96,7 +96,7 @@ class Integration(Protocol):
         ...
 
     async def installation_metadata(self) -> Any:
-        """Tell what to show of the installation: an object that encodes to JSON."""
+        """Return what to show of the installation: an object that encodes to JSON."""
         ...
 
 
@@ -126,13 +126,13 @@ class PreviewingIntegration(Integration, Protocol):
         ...
 
     def filter_warnings(self, user_input: Any) -> Sequence[RunWarning]:
-        """Tell what is worth knowing of a filter, without reading anything."""
+        """Return what is worth knowing of a filter, without reading anything."""
         ...
 
     async def preview_filter(
         self, sink: LeftOutSink, user_input: Any = None, config: Any = None, *, copies: Sequence[FilterCopy] = ()
     ) -> Sequence[Schema]:
-        """Name what a sync would leave out, told from copies or else by reading; gives the kinds that it would sync.
+        """Name what a sync would leave out, told from copies or else by reading; return the kinds that it would sync.
 
         Raises:
             IntegrationError: What had to be read could not be.
@@ -238,7 +238,7 @@ class Definition(Protocol):
         ...
 
     def to_json(self) -> bytes:
-        """Give the card as JSON."""
+        """Return the card as JSON."""
         ...
 
     def build(self, credential: Mapping[str, Any]) -> Integration:

@@ -78,7 +78,7 @@ class Host:
     clock: Clock
 
     def now(self) -> str:
-        """Give the moment as it is stored."""
+        """Return the moment as it is stored."""
         return rfc3339(self.clock.now())
 
     def close(self) -> None:

@@ -47,11 +47,11 @@ class Providers:
         return cls(definitions, broken)
 
     def all(self) -> list[Definition]:
-        """Give every definition, by id."""
+        """Return every definition, by id."""
         return list(self._definitions.values())
 
     def get(self, definition_id: str) -> Definition:
-        """Give a definition.
+        """Return a definition.
 
         Raises:
             UnknownProviderError: None of this id is installed.

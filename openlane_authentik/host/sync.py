@@ -117,7 +117,7 @@ def _checkpoint(host: Host, installation_id: str) -> bytes | None:
 
 
 async def _confirmed(host: Host, claimed: ClaimedRun, error: IntegrationError) -> IntegrationError:
-    """Give the error that ends a run: one odd answer of a server or a proxy must not stop a schedule.
+    """Return the error that ends a run: one odd answer of a server or a proxy must not stop a schedule.
 
     What only a person can mend is looked for a second time, by a health check. If that passes, the schedule goes on,
     unless the run before was refused as well.

@@ -10,7 +10,7 @@ BATCH: Final = 500
 
 
 def batched(envelopes: Iterable[Envelope]) -> Iterator[list[Envelope]]:
-    """Give the envelopes in lists of ``BATCH``, the last one shorter."""
+    """Return the envelopes in lists of ``BATCH``, the last one shorter."""
     waiting = iter(envelopes)
     while batch := list(islice(waiting, BATCH)):
         yield batch

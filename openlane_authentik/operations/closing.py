@@ -78,7 +78,7 @@ class Verdicts:
                 yield RunWarning(code=reason, message=EXPLANATIONS[reason] + (details and f": {details}"))
 
     def _of_records(self, tally: Tally, outcomes: Counter[Outcome]) -> Iterator[Reason]:
-        """Give the reasons that lie in what became of the records, and note what is to be told of them."""
+        """Return the reasons that lie in what became of the records, and note what is to be told of them."""
         if outcomes[Outcome.UNNAMED]:
             yield Reason.RECORDS_FAILED
         if outcomes[Outcome.FAILED]:
@@ -151,7 +151,7 @@ def _held_back(tally: Tally, number: int) -> str:
 
 
 def _kept_nothing(tally: Tally, number: int) -> str:
-    """Tell by what a kind was emptied; in a delta most of it was judged before."""
+    """Return by what a kind was emptied; in a delta most of it was judged before."""
     causes = [f"{times} {cause}" for cause, times in tally.filtered_by.most_common(MOST_EXAMPLES)]
     if number > tally.counts.filtered:
         causes.append(f"{number - tally.counts.filtered} {EARLIER}")

@@ -47,7 +47,7 @@ def _groups_left_out(scope: Scope, copies: Sequence[FilterCopy]) -> Iterator[str
 def _judge_accounts(
     scope: Scope, copies: Sequence[FilterCopy], groups: Container[str]
 ) -> Iterator[list[tuple[Schema, Key]]]:
-    """Give what is left out of each user: the account, or memberships in groups that are not left out."""
+    """Return what is left out of each user: the account, or memberships in groups that are not left out."""
     for raw in read_copy([copy.accounts for copy in copies]):
         verdict = scope.judge(raw, "uid")
         if outcome(verdict) is Outcome.FILTERED:

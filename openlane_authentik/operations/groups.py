@@ -21,7 +21,7 @@ async def emit_groups(
     sink: Sink,
     copy: CopyWriter | None = None,
 ) -> tuple[Tally, dict[str, Outcome]]:
-    """Map, filter and hand over each group; gives the tally, and the outcome of each by its ``pk``.
+    """Map, filter and hand over each group; return the tally, and the outcome of each by its ``pk``.
 
     The copy, if there is one, is given each group that has one.
     """

@@ -98,38 +98,38 @@ FINDINGS: Final = {
 
 
 def passed(check: CheckName, seen: str) -> Check:
-    """Give a check that found nothing wrong."""
+    """Return a check that found nothing wrong."""
     return Check(check=check, status=CheckStatus.PASS, code="ok", seen=seen)
 
 
 def skipped(check: CheckName, seen: str) -> Check:
-    """Give a check that could not or need not be made."""
+    """Return a check that could not or need not be made."""
     return Check(check=check, status=CheckStatus.SKIPPED, code="skipped", seen=seen)
 
 
 def warned(check: CheckName, code: str, seen: str, permissions: str = "") -> Check:
-    """Give a check that found what does not stop a sync."""
+    """Return a check that found what does not stop a sync."""
     told = FINDINGS[code].format(permissions=permissions)
     return Check(check=check, status=CheckStatus.WARN, code=code, seen=seen, remedy=told)
 
 
 def failed(check: CheckName, code: str, seen: str, permissions: str = "") -> Check:
-    """Give a check that found what no error says."""
+    """Return a check that found what no error says."""
     told = FINDINGS[code].format(permissions=permissions)
     return Check(check=check, status=CheckStatus.FAIL, code=code, seen=seen, remedy=told)
 
 
 def refused(check: CheckName, error: IntegrationError) -> Check:
-    """Give a check that an error failed."""
+    """Return a check that an error failed."""
     return Check(check=check, status=CheckStatus.FAIL, code=error.code, seen=str(error), remedy=error.remedy)
 
 
 def of_release(check: Check, release: tuple[int, int] | None) -> Check:
-    """Give a check whose remedy has the labels of this release; of None those of all."""
+    """Return a check whose remedy has the labels of this release; of None those of all."""
     return msgspec.structs.replace(check, remedy=narrowed(check.remedy, release))
 
 
 def report_for(report: HealthReport, surface: Surface) -> HealthReport:
-    """Give a report whose remedies are in the words of a surface."""
+    """Return a report whose remedies are in the words of a surface."""
     checks = [msgspec.structs.replace(check, remedy=retold(check.remedy, surface)) for check in report.checks]
     return msgspec.structs.replace(report, checks=checks)

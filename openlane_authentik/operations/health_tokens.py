@@ -85,7 +85,7 @@ async def read_candidates(client: AuthentikClient, account: int, server_time: da
 
 
 def _end_of(token: dict[str, Any]) -> datetime | None:
-    """Give when a token expires; None when it does not, or does not say so in a form that is known."""
+    """Return when a token expires; None when it does not, or does not say so in a form that is known."""
     if token.get("expiring") is not True:
         return None
     try:

@@ -63,7 +63,7 @@ class _Crossed:
 async def check_visibility(
     client: AuthentikClient, visibility: Visibility, *, users: int | None, groups: int | None
 ) -> Check:
-    """Tell how much the token sees of the lists that matter.
+    """Return how much the token sees of the lists that matter.
 
     If the roles of the account leave it unproven, it is partial when one list names what the other does not show, in
     two readings: a record that comes or goes between two requests does not look so twice.

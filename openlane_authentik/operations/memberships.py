@@ -15,7 +15,7 @@ from openlane_authentik.records.membership import map_memberships
 async def emit_memberships(
     index: DirectoryIndex, groups: Mapping[str, Outcome], differences: Differences, context: MappingContext, sink: Sink
 ) -> Tally:
-    """Hand over each membership whose account, whose group and which itself passed; gives the tally.
+    """Hand over each membership whose account, whose group and which itself passed; return the tally.
 
     Args:
         index: Every user read, with memberships.
@@ -67,7 +67,7 @@ def _drop(tally: Tally, member: Member, groups: Mapping[str, Outcome]) -> None:
 
 
 def _outcome_of(account: Outcome, itself: Outcome, group: Outcome) -> tuple[Outcome, str]:
-    """Tell what becomes of a membership, and why: what is out of scope is so whatever failed beside it."""
+    """Return what becomes of a membership, and why: what is out of scope is so whatever failed beside it."""
     match account, itself, group:
         case _, _, Outcome.UNNAMED:
             return Outcome.UNNAMED, "group_unknown"

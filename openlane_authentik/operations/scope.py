@@ -67,7 +67,7 @@ class Scope:
 
 
 def _groups_of(raw: RawRecord) -> list[str]:
-    """Give the groups a user names, each once; one that is no text is found unknown when it is looked for."""
+    """Return the groups a user names, each once; one that is no text is found unknown when it is looked for."""
     groups = raw.get("groups")
     if not isinstance(groups, list):
         return []
@@ -79,7 +79,7 @@ def _groups_of(raw: RawRecord) -> list[str]:
 
 
 def outcome(verdict: Verdict) -> Outcome:
-    """Tell what becomes of a record so judged."""
+    """Return what becomes of a record so judged."""
     if verdict.kept:
         return Outcome.KEPT
     if not verdict.failed:

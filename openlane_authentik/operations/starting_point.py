@@ -20,7 +20,7 @@ def starting_point(
     now: datetime,
     full_interval: timedelta,
 ) -> Checkpoint:
-    """Give the checkpoint to begin at.
+    """Return the checkpoint to begin at.
 
     Args:
         checkpoint: As the last run gave it, if there is one.

@@ -73,7 +73,7 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
-        """Give the sums; every record read is in exactly one."""
+        """Return the sums; every record read is in exactly one."""
         filtered, failed = self.filtered_by.total(), self.failed_by.total()
         return Counts(read=self.emitted + filtered + failed, emitted=self.emitted, filtered=filtered, failed=failed)
 

@@ -43,7 +43,7 @@ class UnmappableRecordError(Exception):
 
 
 def identifier(raw: RawRecord, key: str) -> str:
-    """Give a record's identifier.
+    """Return a record's identifier.
 
     Raises:
         UnmappableRecordError: It is missing, empty or no text.
@@ -55,12 +55,12 @@ def identifier(raw: RawRecord, key: str) -> str:
 
 
 def text(value: Any) -> str:
-    """Give a text, or "" for anything else."""
+    """Return a text, or "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def attributes(raw: RawRecord) -> dict[str, Any]:
-    """Give a record's free-form attributes, or none."""
+    """Return a record's free-form attributes, or none."""
     value = raw.get("attributes")
     return value if isinstance(value, dict) else {}
 

@@ -178,7 +178,7 @@ class FakeAuthentik:
             self.tokens.narrow(kind, users, groups)
 
     def widen(self, kind: str = "viewer") -> None:
-        """Give a kind's account back what ``narrow`` took; nothing happens when nothing was taken."""
+        """Return a kind's account back what ``narrow`` took; nothing happens when nothing was taken."""
         with self.directory.lock:
             self.tokens.widen(kind)
 

@@ -75,7 +75,7 @@ class EditableDirectory(DirectoryState):
             self._save_user(pk, {"last_login": instant_text(self.clock())})
 
     def renew_uids(self) -> None:
-        """Give the installation a new id: every user's ``uid`` is another one, and nothing else changes."""
+        """Return the installation a new id: every user's ``uid`` is another one, and nothing else changes."""
         with self.lock:
             self.installation = self._new_uuid()
             for pk in list(self.users):
@@ -134,7 +134,7 @@ class EditableDirectory(DirectoryState):
             self.user_changes.extend(self.memberships.lefts_of(pk))
 
     def rename_group(self, pk: str, name: str) -> None:
-        """Give a group another name."""
+        """Return a group another name."""
         self.update_group(pk, name=name)
 
     def set_parents(self, pk: str, parents: Iterable[str]) -> None:
@@ -167,7 +167,7 @@ class EditableDirectory(DirectoryState):
                 self._membership_changed(group, user)
 
     def give_role(self, name: str, *, user: int | None = None, group: str | None = None) -> str:
-        """Give a role, made by name when new, to a user or a group; answers the role's key."""
+        """Return a role, made by name when new, to a user or a group; answers the role's key."""
         with self.lock:
             pk = next((key for key, held in self.role_names.items() if held == name), None) or self._new_uuid()
             self.role_names[pk] = name

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,23 @@ def test_contributing_names_files_that_are_there() -> None:
     assert len(paths) > 20
     for path in set(paths) - {"site/", "dist/"}:  # are built
         assert [*ROOT.glob(path), *ROOT.glob(f"openlane_authentik/{path}")], path
+
+
+def test_no_retired_word_is_left() -> None:
+    """Neither as an identifier nor in a text, outside of the changelog and the glossary, which lists them."""
+    _, _, listed = read("docs/reference/glossary.md").partition("## Retired words")
+    retired = re.findall(r"^\| `(\w+)` \|", listed, flags=re.MULTILINE)
+    assert len(retired) >= 5
+    # Parts of a name count: neither CamelCase nor under_scores hide a word.
+    pattern = re.compile("|".join(f"(?<![a-z]){word}(?![a-rt-z])" for word in retired), re.IGNORECASE)
+    for file in _texts():
+        if found := pattern.search(file.read_text(encoding="utf-8")):
+            pytest.fail(f"{file.relative_to(ROOT)}: {found[0]}")
+
+
+def _texts() -> Iterator[Path]:
+    endings = {".py", ".md", ".html", ".json", ".js", ".css"}
+    for folder in ("openlane_authentik", "tests", "benchmarks", "docs", "schemas"):
+        files = (file for file in (ROOT / folder).rglob("*") if file.suffix in endings)
+        yield from (file for file in files if "recordings" not in file.parts and file.name != "glossary.md")
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "pyproject.toml"))

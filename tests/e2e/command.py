@@ -15,7 +15,7 @@ _SECONDS: Final = 120
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Give a small environment: no proxy, no credential, no colour but what is asked for."""
+    """Return a small environment: no proxy, no credential, no colour but what is asked for."""
     return {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", **variables}
 
 
@@ -46,14 +46,14 @@ def run_installed(*arguments: str, env: Mapping[str, str] | None = None) -> "sub
 
 
 def no_traceback(text: str) -> None:
-    """Hold that a text is free of tracebacks and of what the interpreter mutters at its end."""
+    """Assert that a text is free of tracebacks and of what the interpreter mutters at its end."""
     assert "Traceback" not in text, text
     assert "Exception ignored" not in text, text
     assert "never awaited" not in text, text
 
 
 def names_in(folder: Path) -> list[str]:
-    """Give the names of all that is in a folder, hidden files included."""
+    """Return the names of all that is in a folder, hidden files included."""
     return sorted(entry.name for entry in folder.iterdir())
 
 

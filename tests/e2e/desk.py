@@ -81,7 +81,7 @@ class Desk:
 
 
 def listening(process: Popen[str]) -> tuple[str, list[str]]:
-    """Give the address of a host that has started, and the lines it has logged so far."""
+    """Return the address of a host that has started, and the lines it has logged so far."""
     assert process.stderr is not None
     lines = []
     for line in process.stderr:
@@ -93,7 +93,7 @@ def listening(process: Popen[str]) -> tuple[str, list[str]]:
 
 
 def get(address: str, path: str, token: str = "") -> tuple[int, bytes]:
-    """Ask a host, with its token if one is given; gives status and body."""
+    """Ask a host, with its token if one is given; return status and body."""
     answer = httpx.get(
         f"{address.rstrip('/')}{path}",
         headers={"Authorization": f"Bearer {token}"} if token else {},

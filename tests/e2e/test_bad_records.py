@@ -29,7 +29,7 @@ def _directory(users: int = 40) -> Directory:
 
 
 def _changing(change: Change) -> Fault:
-    """Give a fault that changes the rows of every page of a list."""
+    """Return a fault that changes the rows of every page of a list."""
 
     def apply(answer: Any) -> Outcome:
         page = json.loads(answer.body)

@@ -11,7 +11,7 @@ from tests.e2e.command import environment, names_in, run
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a user who set nothing."""
+    """Return the environment of a user who set nothing."""
     return environment(XDG_DATA_HOME=str(tmp_path / "share"))
 
 

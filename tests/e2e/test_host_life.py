@@ -36,7 +36,7 @@ def people() -> Iterator[Server]:
 
 @pytest.fixture
 def env(make_database: MakeDatabase, people: Server, tmp_path: Path) -> dict[str, str]:  # noqa: F811 - a fixture
-    """Give the environment of a new user, who has made the tables where that is asked for."""
+    """Return the environment of a new user, who has made the tables where that is asked for."""
     token_file = tmp_path / "token.txt"
     token_file.write_text(people.fake.token("viewer"))
     env = service_env(tmp_path / "data", make_database(False))  # noqa: FBT003 - the one thing to say
@@ -46,7 +46,7 @@ def env(make_database: MakeDatabase, people: Server, tmp_path: Path) -> dict[str
 
 
 def _connect(env: dict[str, str], people: Server, folder: Path) -> str:
-    """Connect as the README says; gives the id."""
+    """Connect as the README says; return the id."""
     ran = run(
         *("host", "connect", "--base-url", people.url, "--token-file", str(folder / "token.txt")),
         *("--name", "authentik", "--frequency", "3600", "--json"),
@@ -58,7 +58,7 @@ def _connect(env: dict[str, str], people: Server, folder: Path) -> str:
 
 @contextmanager
 def _under_way(service: Service, people: Server, one: str, seconds: float) -> Iterator[int]:
-    """Have a run that is under way and waits for its server; gives its number."""
+    """Have a run that is under way and waits for its server; return its number."""
     fake = people.fake
     fake.inject(Fault.slow(seconds), nth=len(fake.requests) + 4, times=1)
     number = service.ask(one)["number"]
@@ -177,6 +177,6 @@ def test_a_value_that_no_database_takes_is_told(env: dict[str, str], people: Ser
 
 
 def _accounts(told: str) -> dict[str, Any]:
-    """Give the names of all accounts of an export, by id."""
+    """Return the names of all accounts of an export, by id."""
     rows = map(json.loads, told.splitlines()[1:])
     return {row["accountId"]: row["displayName"] for row in rows}

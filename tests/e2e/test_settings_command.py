@@ -68,7 +68,7 @@ def test_there_is_no_option_for_the_token() -> None:
 
 
 def _typed(arguments: list[str], answer: str, env: dict[str, str]) -> tuple[int, str]:
-    """Run the command on a terminal, type an answer to its prompt; gives the exit code and all the terminal showed."""
+    """Run the command on a terminal, type an answer to its prompt; return the exit code and all the terminal showed."""
     ours, theirs = pty.openpty()
     # A session of its own: the prompt must not be put to the terminal that the tests were started from.
     process = subprocess.Popen(

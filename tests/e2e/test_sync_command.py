@@ -307,7 +307,7 @@ def test_http_to_another_host_is_refused_unless_allowed() -> None:
 
 
 def _stopped(tmp_path: Path, stop: signal.Signals) -> int:
-    """Stop a run by a signal while it reads; gives its exit code, and holds that it left no file at all."""
+    """Stop a run by a signal while it reads; return its exit code, and assert that it left no file at all."""
     reached = tmp_path / "reached"
     fake = _fake()
     fake.after(6, lambda _directory: reached.touch())

@@ -79,7 +79,7 @@ Alter = Callable[[Answer], Answer]
 
 
 def alterations() -> dict[str, Fault]:
-    """Give every alteration by a name that says what it does."""
+    """Return every alteration by a name that says what it does."""
     return {name: _fault(name, alter) for name, alter in _all()}
 
 

@@ -60,7 +60,7 @@ class Scene:
         return caught.value
 
     def once(self, meant: When, change: Callable[[Directory], object]) -> When:
-        """Give a condition that changes the directory at the first request it is meant for, and never holds."""
+        """Return a condition that changes the directory at the first request it is meant for, and never holds."""
         waiting = [change]
 
         def condition(path: str, query: Any) -> bool:

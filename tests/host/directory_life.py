@@ -203,7 +203,7 @@ class Life:
         self._check(run, before, of_the_run, quiet=quiet)
 
     def _mishap(self) -> bool:
-        """Prepare what goes wrong in the next run; gives whether the directory is left alone meanwhile."""
+        """Prepare what goes wrong in the next run; return whether the directory is left alone meanwhile."""
         nth, roll = self._chance.randint(1, _MOST_REQUESTS), self._chance.random()
         if roll < 0.15:
             for _ in range(self._chance.randint(1, 6)):

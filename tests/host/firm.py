@@ -42,7 +42,7 @@ class Firm:
         save_in_process(self.host, self.fake, installation_id=self.saved.id, **request)
 
     def sync(self) -> dict[tuple[str, str, str], str]:
-        """Sync some minutes later; gives what the run logged."""
+        """Sync some minutes later; return what the run logged."""
         self._clock.elapsed += 600
         run = sync_now(self.host, self.saved.id)
         assert run.exit_code == 0, run

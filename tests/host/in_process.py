@@ -55,7 +55,7 @@ class InProcess:
         return _Interrupted(self, parse_credential(credential), self._clock)
 
     def take(self) -> Meanwhile | None:
-        """Give what is to happen meanwhile, and forget it."""
+        """Return what is to happen meanwhile, and forget it."""
         meanwhile, self.meanwhile = self.meanwhile, None
         return meanwhile
 
@@ -74,7 +74,7 @@ class _Interrupted(AuthentikIntegration):
 
 
 def with_definition(host: Host, *definitions: Any) -> Host:
-    """Give the host as one where only these integrations are installed."""
+    """Return the host as one where only these integrations are installed."""
     return replace(host, providers=Providers({given.spec.id: given for given in definitions}))
 
 
@@ -108,7 +108,7 @@ def sync_now(host: Host, installation_id: str) -> Run:
 
 
 def stored(host: Host, installation_id: str, as_of: int | None = None) -> Records:
-    """Give the directory now, or as of a run."""
+    """Return the directory now, or as of a run."""
     records: Records = {}
     with reading(host.database) as held:
         for schema in Schema:
@@ -119,7 +119,7 @@ def stored(host: Host, installation_id: str, as_of: int | None = None) -> Record
 
 
 def episodes(host: Host, schema: Schema, external_id: str, group_id: str = "") -> list[Any]:
-    """Give the rows of one record, the oldest first."""
+    """Return the rows of one record, the oldest first."""
     kind = KINDS[schema]
     id_column, group_column = kind.log_keys(kind.table)
     query = sa.select(kind.table).where(id_column == external_id, group_column == group_id)
@@ -128,7 +128,7 @@ def episodes(host: Host, schema: Schema, external_id: str, group_id: str = "") -
 
 
 def changes_of(host: Host, installation_id: str, **which: Any) -> list[Change]:
-    """Give every line of the change log that fits, the oldest first."""
+    """Return every line of the change log that fits, the oldest first."""
     found: list[Change] = []
     mark = None
     while True:
@@ -140,7 +140,7 @@ def changes_of(host: Host, installation_id: str, **which: Any) -> list[Change]:
 
 
 def kinds_of(changes: list[Change]) -> dict[tuple[str, str, str], str]:
-    """Give by (schema, external id, group id) what happened to each record, of the lines of one run."""
+    """Return by (schema, external id, group id) what happened to each record, of the lines of one run."""
     return {(line.schema, line.external_id, line.group_id or ""): line.kind for line in changes}
 
 
@@ -179,6 +179,6 @@ def replay(records: Records, changes: list[Change], out: Records | None = None) 
 
 
 def stable(schema: Schema, record: dict[str, Any]) -> dict[str, Any]:
-    """Give a record without the ids that a membership's key says already."""
+    """Return a record without the ids that a membership's key says already."""
     aside = {"directory_account_id", "directory_group_id"} if schema is Schema.MEMBERSHIP else set()
     return {key: value for key, value in record.items() if key not in aside}

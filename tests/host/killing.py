@@ -128,14 +128,14 @@ class Workers:
         at: tuple[str, str, int] | None = None,
         **changed: Any,
     ) -> int:
-        """Start a worker on a host; gives its id."""
+        """Start a worker on a host; return its id."""
         given = {"data_dir": str(settings.data_dir), "database_url": settings.database_url, "tick_seconds": 0.2}
         pid: int = self._ask(settings=given | changed, trace=trace and str(trace), at=at)["pid"]
         self._left.add(pid)
         return pid
 
     def ended(self, pid: int) -> int | None:
-        """Give the status with which a worker ended, below 0 the signal; None while it is there."""
+        """Return the status with which a worker ended, below 0 the signal; None while it is there."""
         status: int | None = self._ask(ended=pid)["status"]
         if status is not None:
             self._left.discard(pid)
@@ -162,7 +162,7 @@ class Workers:
         wait_until(lambda: self.ended(pid) is not None)
 
     def is_frozen(self, pid: int) -> bool:
-        """Tell whether a worker was stopped by a signal."""
+        """Return whether a worker was stopped by a signal."""
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def wake(self, pid: int, trace: Path) -> None:
@@ -188,7 +188,7 @@ class Place:
 
     @property
     def settings(self) -> HostSettings:
-        """Give the settings that open it."""
+        """Return the settings that open it."""
         return HostSettings(data_dir=self.data_dir, database_url=self.database_url)
 
     def copied(self) -> "Place":

@@ -34,7 +34,7 @@ class PostgreSQL:
         self._end()
 
     def use(self) -> sa.URL:
-        """Give the address of the first database of a server that answers; one that has died is replaced by a new one.
+        """Return the address of the first database of a server that answers; one that died is replaced.
 
         Raises:
             AssertionError: No server can be started; has the log.
@@ -51,7 +51,7 @@ class PostgreSQL:
         return self._url()
 
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Return whether it takes connections."""
         try:
             psycopg.connect(self._url().render_as_string(hide_password=False), connect_timeout=_ANSWER_SECONDS).close()
         except psycopg.OperationalError:
@@ -59,12 +59,12 @@ class PostgreSQL:
         return True
 
     def log(self) -> str:
-        """Give the last of what it said."""
+        """Return the last of what it said."""
         file = self._made() / "log"
         return file.read_text(errors="replace")[-_LOG_CHARACTERS:] if file.exists() else "nothing"
 
     def process_id(self) -> int:
-        """Give the id of its first process."""
+        """Return the id of its first process."""
         return int((self._made() / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def _url(self) -> sa.URL:

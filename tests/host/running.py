@@ -50,13 +50,13 @@ def add_installation(engine: sa.Engine, installation_id: str = "one", **values: 
 
 
 def look_up(engine: sa.Engine, table: sa.Table, **where: Any) -> list[Any]:
-    """Give the rows with these values."""
+    """Return the rows with these values."""
     with reading(engine) as held:
         return list(held.execute(sa.select(table).where(*(table.c[name] == value for name, value in where.items()))))
 
 
 def look_at(engine: sa.Engine, installation_id: str = "one") -> Any:
-    """Give the row of an installation."""
+    """Return the row of an installation."""
     (row,) = look_up(engine, installation, id=installation_id)
     return row
 
@@ -77,7 +77,7 @@ def end_well(host: Host, claimed: ClaimedRun, *, changes: int = 1, now: datetime
 
 
 def wait_until(holds: Callable[[], object], seconds: float = SOON_SECONDS) -> float:
-    """Wait until something holds; gives how long that took."""
+    """Wait until something holds; return how long that took."""
     begun = time.monotonic()
     while not holds():
         waited = time.monotonic() - begun

@@ -198,7 +198,7 @@ class Script:
         self.memberships = {pair for pair in self.memberships if pair[0] not in uids}
 
     def replace(self, successors: Mapping[str, str], **fields: Any) -> list[Removed]:
-        """Give accounts other ids, and fields; gives what a run tells of it that knew them before."""
+        """Give accounts other ids, and fields; return what a run tells of it that knew them before."""
         for old, new in successors.items():
             self.accounts[new] = {**self.accounts.pop(old), **fields}
         self.memberships = {(successors.get(uid, uid), group) for uid, group in self.memberships}
@@ -206,7 +206,7 @@ class Script:
 
 
 def account(external_id: str, **fields: Any) -> Envelope:
-    """Give the envelope of an account."""
+    """Return the envelope of an account."""
     record = {"external_id": external_id, "canonical_email": f"{external_id}@example.test", **fields}
     return _envelope(Schema.ACCOUNT, external_id, record)
 
@@ -216,7 +216,7 @@ def _envelope(schema: Schema, resource: str, record: dict[str, Any]) -> Envelope
 
 
 def scripted(host: Host, **request: Any) -> tuple[Host, Script, Installation]:
-    """Give a host where a script is connected."""
+    """Return a host where a script is connected."""
     clock = host.clock
     assert isinstance(clock, SimulatedClock)
     script = Script(clock)

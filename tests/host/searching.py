@@ -18,14 +18,14 @@ Places = Mapping[str, bytes]
 
 
 def forms_of(text: str) -> set[bytes]:
-    """Give how a text may be written: as it is, encoded for an address, a page, JSON or hexadecimal, and in Base64."""
+    """Return all forms of a text: as it is, encoded for an address, a page, JSON or hexadecimal, and in Base64."""
     plain = text.encode()
     written = {text, quote(text, safe=""), quote(text), quote_plus(text), escape(text), json.dumps(text)[1:-1]}
     return {form.encode() for form in written} | {plain.hex().encode()} | set(_in_base64(plain))
 
 
 def found_in(places: Places, texts: Iterable[str]) -> dict[str, list[str]]:
-    """Give by text in which places it is, in any form; texts that are nowhere are left out."""
+    """Return by text in which places it is, in any form; texts that are nowhere are left out."""
     found = {}
     for text in texts:
         forms = forms_of(text)
@@ -35,7 +35,7 @@ def found_in(places: Places, texts: Iterable[str]) -> dict[str, list[str]]:
 
 
 def every_column(url: str, *, schema: str | None = None) -> dict[str, bytes]:
-    """Give all that a database holds, by table and column; of one schema, if it is given."""
+    """Return all that a database holds, by table and column; of one schema, if it is given."""
     engine = sa.create_engine(sa.make_url(url).set(drivername=_driver(url)))
     try:
         with engine.connect() as held:
@@ -55,7 +55,7 @@ def every_column(url: str, *, schema: str | None = None) -> dict[str, bytes]:
 
 
 def every_file(folder: Path, *, but: Iterable[str] = ()) -> dict[str, bytes]:
-    """Give all files of a folder, by name."""
+    """Return all files of a folder, by name."""
     left_out = set(but)
     return {
         str(file.relative_to(folder)): file.read_bytes()
@@ -78,7 +78,7 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """Give what is packed within: a checkpoint is."""
+    """Return what is packed within: a checkpoint is."""
     begin = content.find(_ZLIB)
     while begin >= 0:
         with suppress(zlib.error):
@@ -87,7 +87,7 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
 
 
 def _in_base64(plain: bytes) -> Iterator[bytes]:
-    """Give the part of a text's Base64 that is the same whatever is before and behind it."""
+    """Return the part of a text's Base64 that is the same whatever is before and behind it."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + plain)
         begin, end = (4 if before else 0), len(whole) - (4 if whole.endswith(b"=") else 0)

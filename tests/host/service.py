@@ -55,7 +55,7 @@ class Service:
         return self.client.post(f"/v1/integrations/{AUTHENTIK}/config", json=body)
 
     def ask(self, installation_id: str) -> dict[str, Any]:
-        """Ask for a sync now; gives the run as it was answered."""
+        """Ask for a sync now; return the run as it was answered."""
         answer = self.client.post(
             f"/v1/integrations/{installation_id}/operations/run", json={"operation": "DirectorySync"}
         )
@@ -77,23 +77,23 @@ class Service:
         return run
 
     def sync(self, installation_id: str) -> dict[str, Any]:
-        """Sync to the end; gives the run."""
+        """Sync to the end; return the run."""
         asked = self.ask(installation_id)
         return self.await_run(installation_id, asked["number"])
 
     def changes(self, run_id: str) -> list[dict[str, Any]]:
-        """Give what a run found, of at most a thousand changes."""
+        """Return what a run found, of at most a thousand changes."""
         items: list[dict[str, Any]] = self.get(f"/v1/runs/{run_id}/changes", limit=1000)["items"]
         return items
 
     def terminate(self) -> int:
-        """Tell it to end as service managers do; gives its exit code."""
+        """Tell it to end as service managers do; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_END_SECONDS)
 
 
 def service_env(data_dir: Path, database_url: str, **variables: str) -> dict[str, str]:
-    """Give the environment of a host."""
+    """Return the environment of a host."""
     return environment(
         **{
             "OPENLANE_HOST_DATA_DIR": str(data_dir),
@@ -139,7 +139,7 @@ def serving(
 
 
 def events(log: Path, begin: int = 0) -> list[dict[str, Any]]:
-    """Give the lines of a log."""
+    """Return the lines of a log."""
     # The last line may be half written.
     lines = log.read_bytes()[begin:].split(b"\n")[:-1]
     return [json.loads(line) for line in lines if line.startswith(b"{")]

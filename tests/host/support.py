@@ -29,7 +29,7 @@ def demo_request(
     user_input: dict[str, Any] | None = None,
     **rest: Any,
 ) -> SaveRequest:
-    """Give the request that connects a fake authentik."""
+    """Return the request that connects a fake authentik."""
     return SaveRequest(
         organisation=organisation,
         credential={"baseUrl": server_url, "token": token},
@@ -46,13 +46,13 @@ def connect_demo(
 
 
 def row_of(host: Host, installation_id: str) -> Any:
-    """Give everything that is stored of an installation."""
+    """Return everything that is stored of an installation."""
     with reading(host.database) as held:
         return held.execute(sa.select(installation).where(installation.c.id == installation_id)).one()
 
 
 def checkpoint_of(host: Host, installation_id: str) -> bytes | None:
-    """Give where the next sync begins, opened."""
+    """Return where the next sync begins, opened."""
     with reading(host.database) as held:
         return read_checkpoint(held, host.vault, installation_id)
 
@@ -72,7 +72,7 @@ def request_run(host: Host, installation_id: str) -> str:
 
 
 def at_once(*calls: Any) -> list[Any]:
-    """Make calls from threads that start together; gives what each returned or raised."""
+    """Make calls from threads that start together; return what each returned or raised."""
     start = threading.Barrier(len(calls))
     results: list[Any] = [None] * len(calls)
 
@@ -92,7 +92,7 @@ def at_once(*calls: Any) -> list[Any]:
 
 
 def keyed(settings: HostSettings, *keys: str) -> HostSettings:
-    """Give settings whose key the operator gives."""
+    """Return settings whose key the operator gives."""
     return settings.model_copy(update={"key": SecretStr(",".join(keys))})
 
 
@@ -111,7 +111,7 @@ def opens(settings: HostSettings, installation_id: str) -> dict[str, Any]:
 
 
 def dump(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """Give every row of every table that the database has."""
+    """Return every row of every table that the database has."""
     tables = sa.MetaData()
     tables.reflect(engine)
     with reading(engine) as held:

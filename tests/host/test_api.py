@@ -30,7 +30,7 @@ def web(host: Host) -> Iterator[Web]:
 
 @pytest.fixture
 def client(web: Web) -> Iterator[httpx.Client]:
-    """Give a client that has the API token."""
+    """Return a client that has the API token."""
     with web.client() as opened:
         yield opened
 

@@ -15,7 +15,7 @@ from tests.host.web_support import error_of, run_now, serving
 
 @pytest.fixture
 def client(host: Host) -> Iterator[httpx.Client]:
-    """Give a client that has the API token."""
+    """Return a client that has the API token."""
     with serving(host) as web, web.client() as opened:
         yield opened
 

@@ -15,7 +15,7 @@ _ENDED = {1: "2026-08-30T23:59:59.999999Z", 2: "2026-08-31T00:00:00.000000Z", 3:
 
 
 def _lived(host: Host) -> tuple[Host, str]:
-    """Give an installation with three runs that ended well and a fourth, after them, that failed."""
+    """Return an installation with three runs that ended well and a fourth, after them, that failed."""
     opened, script, saved = scripted(host)
     script.people(1)
     for number in (*_ENDED, 4):

@@ -44,7 +44,7 @@ class Place:
     database_url: str
 
     def settings(self, *keys: str) -> HostSettings:
-        """Give its settings; the key is in its file unless keys are given."""
+        """Return its settings; the key is in its file unless keys are given."""
         return HostSettings(
             data_dir=self.data,
             database_url=self.database_url,
@@ -87,7 +87,7 @@ def make_place(make_database: MakeDatabase, tmp_path: Path) -> MakePlace:
 
 @pytest.fixture
 def here(make_database: MakeDatabase, tmp_path: Path, server: Server) -> Place:
-    """Give a place with an installation that was synced twice, with changes between."""
+    """Return a place with an installation that was synced twice, with changes between."""
     place = Place(tmp_path / "here", make_database(True))  # noqa: FBT003 - as above
     with place.opened() as host:
         # As far away as an hour is, no schedule meddles with what a test does.
@@ -147,7 +147,7 @@ def _programs(place: Place) -> Path:
 
 
 def _told(host: Host) -> list[Any]:
-    """Give what a host tells: installations, runs, change log, and the directory as of each run."""
+    """Return what a host tells: installations, runs, change log, and the directory as of each run."""
     told: list[Any] = [list_installations(host)]
     for one in told[0]:
         with reading(host.database) as held:
@@ -278,7 +278,7 @@ def test_the_commands_say_that_the_key_is_not_the_right_one(
 
 
 def _as_it_is(place: Place) -> dict[str, Any]:
-    """Give the digests of all files there are, and the whole of a database that is not a file."""
+    """Return the digests of all files there are, and the whole of a database that is not a file."""
     folders = {place.data, place.file.parent} if place.is_sqlite else {place.data}
     files = [file for folder in folders for file in folder.iterdir() if file.is_file()]
     digests: dict[str, Any] = {str(file): sha256(file.read_bytes()).hexdigest() for file in files}

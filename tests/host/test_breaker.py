@@ -21,7 +21,7 @@ from tests.host.support import row_of
 
 
 def _asking(host: Host, **request: Any) -> tuple[Host, Script, str, Attention]:
-    """Give a directory of 60 people whose last run found only 18 of them, and what is asked of it."""
+    """Return a directory of 60 people whose last run found only 18 of them, and what is asked of it."""
     opened, script, saved = scripted(host, **request)
     script.people(60, groups=2)
     sync_now(opened, saved.id)

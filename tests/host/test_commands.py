@@ -15,7 +15,7 @@ from tests.host.conftest import MakeDatabase
 
 @pytest.fixture
 def env(make_database: MakeDatabase, server: Server, tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a host on a database without tables."""
+    """Return the environment of a host on a database without tables."""
     return environment(
         OPENLANE_HOST_DATA_DIR=str(tmp_path / "data"),
         OPENLANE_HOST_DATABASE_URL=make_database(False),  # noqa: FBT003 - the one thing to say

@@ -35,7 +35,7 @@ async def _large(_: Request) -> Response:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """Serve; gives the port."""
+    """Serve; return the port."""
     app = Starlette(routes=[Route("/", _echo, methods=["GET", "POST"]), Route("/large", _large)])
     server = make_server(app, HostSettings())
     with listen("127.0.0.1", 0) as listener:

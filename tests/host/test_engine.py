@@ -37,7 +37,7 @@ StartEngine = Callable[..., Engine]
 
 @pytest.fixture
 def settings(settings: HostSettings) -> HostSettings:
-    """Give settings of a host that looks for work often."""
+    """Return settings of a host that looks for work often."""
     return settings.model_copy(update={"tick_seconds": 0.2})
 
 
@@ -350,12 +350,12 @@ async def _hang(_host: Host, _claimed: ClaimedRun) -> None:
 
 
 def _workflows(settings: HostSettings, status: str) -> list[Any]:
-    """Give what DBOS stores of workflows with a status."""
+    """Return what DBOS stores of workflows with a status."""
     return [row for row in _all_rows(settings)["workflow_status"] if row.status == status]
 
 
 def _all_rows(settings: HostSettings) -> dict[str, list[Any]]:
-    """Give all that DBOS stores, by table."""
+    """Return all that DBOS stores, by table."""
     sqlite = settings.database_address.startswith("sqlite")
     engine = open_database(f"sqlite:///{settings.data_dir / 'engine.sqlite'}" if sqlite else settings.database_address)
     tables = sa.MetaData(schema=None if sqlite else "dbos")

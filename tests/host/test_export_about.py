@@ -18,7 +18,7 @@ _FILTER = "payload.type == 'internal'"
 
 
 def _lines(host: Host, installation_id: str, as_of: int | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Give what NDJSON says of itself, and its lines."""
+    """Return what NDJSON says of itself, and its lines."""
     text = b"".join(export(host.database, installation_id, ExportFormat.NDJSON, as_of=as_of, clock=host.clock))
     first, *rest = map(msgspec.json.decode, text.splitlines())
     return first["export"], rest
@@ -30,7 +30,7 @@ def _table(host: Host, installation_id: str, as_of: int | None = None) -> list[d
 
 
 def _lived(host: Host, clock: SimulatedClock) -> tuple[Host, Script, str]:
-    """Give an installation whose first run was filtered and proven, and whose second was neither."""
+    """Return an installation whose first run was filtered and proven, and whose second was neither."""
     opened, script, saved = scripted(host, name="Main", user_input={"filterExpr": _FILTER})
     script.people(3, groups=2)
     script.accounts["u000"] |= {"secondary_key": "ada", "last_login_at": "2026-01-02T03:04:05.000000Z"}

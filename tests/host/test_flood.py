@@ -36,7 +36,7 @@ def _resident(service: Service) -> int:
 
 
 def _health(service: Service) -> float:
-    """Ask for the health on a connection of its own, as a probe does; gives how long the answer took."""
+    """Ask for the health on a connection of its own, as a probe does; return how long the answer took."""
     begun = time.monotonic()
     try:
         answer = httpx.get(f"{service.address}healthz", timeout=10, trust_env=False, verify=NO_TRUST)
@@ -68,7 +68,7 @@ def _be_due(url: str) -> None:
 
 
 def _hold_under_flood(server: Server, url: str, folder: Path, seconds: int) -> list[float]:
-    """See that the host holds; gives how long it took to answer, once a second."""
+    """See that the host holds; return how long it took to answer, once a second."""
     log = folder / "log"
     limited = ("prlimit", f"--nofile={_DESCRIPTORS}", "--", COMMAND, "host", "serve")
     with serving(service_env(folder / "data", url), log, limited) as service:

@@ -50,7 +50,7 @@ def _model(script: Script) -> dict[Schema, set[tuple[str, str]]]:
 
 
 def _lived(host: Host, clock: SimulatedClock) -> tuple[Host, str, dict[int, Any], dict[int, Any]]:
-    """Give an installation with twelve runs, and by run what it should know and what it knew right after it."""
+    """Return an installation with twelve runs, and by run what it should know and what it knew right after it."""
     chance = random.Random(5)
     opened, script, saved = scripted(host, breaker_share=1.0)
     script.people(30, groups=3)
@@ -86,7 +86,7 @@ def test_the_directory_as_of_each_run_is_what_it_was(host: Host, clock: Simulate
 
 
 def _since(host: Host, schema: Schema, number: int, external_id: str, group_id: str) -> str:
-    """Give when the episode began that was there with a run."""
+    """Return when the episode began that was there with a run."""
     began = {look.number: look.completed_at or "" for look in look_up(host.database, sync_run)}
     rows = episodes(host, schema, external_id, group_id)
     since: str = max(row.first_seen_at for row in rows if row.first_seen_at <= began[number])

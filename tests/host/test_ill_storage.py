@@ -38,7 +38,7 @@ _UMOUNT = shutil.which("umount")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a data folder in which a host has begun."""
+    """Return a data folder in which a host has begun."""
     folder = tmp_path / "begun"
     open_host(HostSettings(data_dir=folder)).close()
     return folder
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that is a disk of some megabytes."""
+    """Return a folder that is a disk of some megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
     mounting = [str(_MOUNT), "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
@@ -57,7 +57,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def _fill(place: Path) -> Path:
-    """Fill a disk to its last byte; gives the file that does."""
+    """Fill a disk to its last byte; return the file that does."""
     file = place / "filler"
     with file.open("wb", buffering=0) as filler:
         for size in (100_000, 1_000, 1):

@@ -67,7 +67,7 @@ def source() -> Iterator[Source]:
 
 @pytest.fixture
 def place(tmp_path: Path, database_url: str) -> Place:
-    """Give where a host may lie."""
+    """Return where a host may lie."""
     return Place(tmp_path / "data", None if database_url.startswith("sqlite") else database_url)
 
 
@@ -90,13 +90,13 @@ class Scene:
     points: Counter[str]
 
     def choose(self, rng: random.Random, turn: int) -> Point:
-        """Give the point of a turn: the phases take turns, within a phase by chance."""
+        """Return the point of a turn: the phases take turns, within a phase by chance."""
         phases = [phase for phase in sorted(self.points) for _ in range(TURNS.get(phase, 1))]
         # An order in which neighbours are far apart, so that each chunk gets some of all.
         return self.at(rng, random.Random(len(phases)).sample(phases, len(phases))[turn % len(phases)])
 
     def at(self, rng: random.Random, phase: str) -> Point:
-        """Give a point of a phase."""
+        """Return a point of a phase."""
         return phase, rng.randint(1, self.points[phase])
 
 

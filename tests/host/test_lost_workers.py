@@ -58,7 +58,7 @@ def source() -> Iterator[Source]:
 
 @pytest.fixture
 def place(tmp_path: Path, database_url: str) -> Place:
-    """Give where the host lies."""
+    """Return where the host lies."""
     return Place(tmp_path / "data", None if database_url.startswith("sqlite") else database_url)
 
 

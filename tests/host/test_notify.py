@@ -23,7 +23,7 @@ from tests.host.webhook import listening, with_status
 
 @contextmanager
 def listener(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Listen for a webhook; gives its address and what it was told."""
+    """Listen for a webhook; return its address and what it was told."""
     told: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):

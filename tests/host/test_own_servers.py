@@ -79,7 +79,7 @@ Started = tuple[int, str]
 
 @contextmanager
 def running(program: str, *arguments: str) -> Iterator[tuple[Run, Path]]:
-    """Run tests of a text, in a process group and a folder for temporary files of their own; gives both."""
+    """Run tests of a text, in a process group and a folder for temporary files of their own; return both."""
     # Near the root, as the path of a socket may be no longer than 107 characters.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -151,7 +151,7 @@ def test_no_process_outlives_a_run_that_is_killed(kill: Callable[[int, int], Non
 
 
 def _stat(pid: int) -> list[str]:
-    """Give the fields of /proc/pid/stat from the third on, the state (proc(5)); none if the process is gone."""
+    """Return the fields of /proc/pid/stat from the third on, the state (proc(5)); none if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -159,7 +159,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _below(pid: int) -> list[Started]:
-    """Give all processes that a process started, and that those did."""
+    """Return all processes that a process started, and that those did."""
     stats = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
     found = {pid}
     while more := {child for child, stat in stats.items() if stat and int(stat[1]) in found} - found:

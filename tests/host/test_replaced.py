@@ -32,18 +32,18 @@ def told(script: Script, mode: str, removed: list[Removed]) -> None:
 
 
 def lines_of(host: Host, installation_id: str, run: Run) -> dict[tuple[str, str, str], str]:
-    """Give what a run logged, by record."""
+    """Return what a run logged, by record."""
     return kinds_of(changes_of(host, installation_id, run_id=run.id))
 
 
 def records_of(host: Host, installation_id: str, schema: Schema, **which: Any) -> dict[str, Record]:
-    """Give accounts by id, or memberships by the group's."""
+    """Return accounts by id, or memberships by the group's."""
     page = list_records(host.database, schema, installation_id, limit=1000, **which)
     return {record.group_id or record.external_id: record for record in page.items}
 
 
 def replayed(host: Host, installation_id: str) -> bool:
-    """Tell whether the whole change log tells the directory as it is."""
+    """Return whether the whole change log tells the directory as it is."""
     empty: dict[Schema, Any] = {schema: {} for schema in Schema}
     return replay(empty, changes_of(host, installation_id)) == stored(host, installation_id)
 

@@ -20,7 +20,7 @@ def _renewed(script: Script, count: int = 60) -> dict[str, str]:
 
 
 def _asking(host: Host, mode: str = "full", **request: Any) -> tuple[Host, Script, str, Attention]:
-    """Give a directory of 60 people who all came back under other ids, and what is asked of it."""
+    """Return a directory of 60 people who all came back under other ids, and what is asked of it."""
     opened, script, saved = scripted(host, **request)
     script.people(60, groups=2)
     sync_now(opened, saved.id)

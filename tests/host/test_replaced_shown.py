@@ -39,7 +39,7 @@ class _Lab:
 
 @pytest.fixture
 def lab(host: Host) -> _Lab:
-    """Give the lab."""
+    """Return the lab."""
     return _Lab(host)
 
 

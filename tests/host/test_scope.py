@@ -26,7 +26,7 @@ EVERY_RUN_FULL = {"fullSyncIntervalSeconds": 0}
 
 @pytest.fixture
 def firm(host: Host, clock: SimulatedClock) -> Firm:
-    """Give a firm that was synced once, whole."""
+    """Return a firm that was synced once, whole."""
     firm = Firm(host, clock)
     firm.sync()
     assert firm.there() == {Schema.ACCOUNT: 16, Schema.GROUP: 2, Schema.MEMBERSHIP: 27}

@@ -37,7 +37,7 @@ _FILTERS = {
 
 @pytest.fixture
 def firm(host: Host, clock: SimulatedClock) -> Firm:
-    """Give a firm that was synced twice: in full, and by a delta that brought somebody."""
+    """Return a firm that was synced twice: in full, and by a delta that brought somebody."""
     firm = Firm(host, clock, guests=2)
     firm.sync()
     firm.hire("guest-2", "external", firm.sales)
@@ -48,7 +48,7 @@ def firm(host: Host, clock: SimulatedClock) -> Firm:
 
 
 def _refused(firm: Firm, **request: Any) -> UnconfirmedScopeError:
-    """Save without the word that is needed; gives the refusal."""
+    """Save without the word that is needed; return the refusal."""
     with pytest.raises(UnconfirmedScopeError) as refused:
         firm.save(**{"confirmed": 0} | request)
     return refused.value

@@ -100,7 +100,7 @@ def people() -> Iterator[Server]:
 def life(
     request: pytest.FixtureRequest, make_database: MakeDatabase, people: Server, webhook: Listener, tmp_path: Path
 ) -> Iterator[Life]:
-    """Give a host with its secrets in files; the talkative one has them in its environment."""
+    """Return a host with its secrets in files; the talkative one has them in its environment."""
     address = make_database(True)  # noqa: FBT003 - the one thing to say
     found = {_HOOK_KEY, _AWKWARD}
     talkative = request.param == "talkative"
@@ -379,7 +379,7 @@ def _is_talkative(life: Life) -> bool:
 
 
 def _names(fake: FakeAuthentik) -> set[str]:
-    """Give the names and addresses of the people there are, but for those of the token's own account."""
+    """Return the names and addresses of the people there are, but for those of the token's own account."""
     users = [user for user in fake.directory.users.values() if not user["username"].startswith("it-")]
     found = {user[name] for user in users for name in ("name", "email", "username")}
     return {text for text in found if len(text) >= _SHORTEST_NAME}
@@ -387,7 +387,7 @@ def _names(fake: FakeAuthentik) -> set[str]:
 
 @contextmanager
 def _with_password(address: str) -> Iterator[tuple[str, str]]:
-    """Give an address with a password in it, where databases have one."""
+    """Return an address with a password in it, where databases have one."""
     url = sa.make_url(address)
     if not address.startswith("postgresql"):
         yield address, ""

@@ -66,7 +66,7 @@ def _before_each_statement(engine: sa.Engine, call: Callable[[], object]) -> Ite
 
 
 def _seen(host: Host, installation_id: str) -> Any:
-    """Give what anybody can see of an installation: its directory, its runs, its checkpoint, its log."""
+    """Return what anybody can see of an installation: its directory, its runs, its checkpoint, its log."""
     with reading(host.database) as held:
         lines = held.scalar(sa.select(sa.func.count()).select_from(change))
         ended = held.execute(sa.select(sync_run.c.number, sync_run.c.counts).where(sync_run.c.status == "COMPLETED"))
@@ -75,7 +75,7 @@ def _seen(host: Host, installation_id: str) -> Any:
 
 
 def _prepared(host: Host, clock: SimulatedClock) -> tuple[Host, Script, str]:
-    """Give a directory of which a second run would add, change, remove and return something of every kind."""
+    """Return a directory of which a second run would add, change, remove and return something of every kind."""
     opened, script, saved = scripted(host)
     script.people(40, groups=2)
     sync_now(opened, saved.id)
@@ -153,7 +153,7 @@ def test_a_take_over_that_breaks_anywhere_changes_nothing(host: Host, clock: Sim
 
 
 def _broken_at(host: Host, run_id: str, attempt: int, statement: int) -> bool:
-    """Work on an attempt, of whose take-over a statement breaks; gives whether there were that many."""
+    """Work on an attempt, of whose take-over a statement breaks; return whether there were that many."""
     seen = 0
 
     def break_off() -> None:

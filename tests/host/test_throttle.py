@@ -15,7 +15,7 @@ _WRONG = "wrong-token-wrong-token"
 
 
 def _client(web: Web, address: str) -> httpx.Client:
-    """Give a client that asks from one of this machine's own addresses."""
+    """Return a client that asks from one of this machine's own addresses."""
     return httpx.Client(base_url=web.url, transport=httpx.HTTPTransport(local_address=address, verify=NO_TRUST))
 
 

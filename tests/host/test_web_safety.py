@@ -36,7 +36,7 @@ def web(host: Host) -> Iterator[Web]:
 
 @pytest.fixture
 def token(server: Server) -> str:
-    """Give the token of the provider, which nothing may ever show."""
+    """Return the token of the provider, which nothing may ever show."""
     return str(server.fake.token("viewer"))
 
 

@@ -36,7 +36,7 @@ def web(host: Host) -> Iterator[Web]:
 
 
 def _blind(host: Host, server: Server, installation: Installation) -> None:
-    """Give an installation a token that may not list groups."""
+    """Return an installation a token that may not list groups."""
     narrow = {"baseUrl": server.url, "token": server.fake.token("view_user_only")}
     put(host, installation.id, credential=host.vault.seal(installation.id, narrow))
 

@@ -39,7 +39,7 @@ def host(settings: HostSettings) -> Iterator[Host]:
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    """Give the file in which workers note what happens to runs."""
+    """Return the file in which workers note what happens to runs."""
     file = tmp_path / "records.ndjson"
     file.touch()
     return file
@@ -75,7 +75,7 @@ def start_worker(host: Host, records: Path) -> Iterator[StartWorker]:
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Path:
-    """Give a file that keeps runs from ending while it exists."""
+    """Return a file that keeps runs from ending while it exists."""
     file = tmp_path / "hold"
     file.touch()
     return file

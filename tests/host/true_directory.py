@@ -82,7 +82,7 @@ class Truth:
         return self._keys(FILTERS[""], with_groups=True)
 
     def records(self) -> Told:
-        """Give what must be told of each record in scope."""
+        """Return what must be told of each record in scope."""
         directory, keys = self._directory, self._keys(self._keep)
         users = {user["uid"]: user for user in directory.users.values()}
         groups = directory.groups
@@ -94,7 +94,7 @@ class Truth:
         }
 
     def wrongs(self, stored: Told, whole: set[Schema]) -> list[str]:
-        """Tell where a stored directory differs from what is true; of ``whole`` schemas it may hold nothing else."""
+        """Return where a stored directory differs from what is true; of ``whole`` schemas it may hold nothing else."""
         found = []
         for schema, true in self.records().items():
             there = stored[schema]

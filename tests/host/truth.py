@@ -35,7 +35,7 @@ State = dict[tuple[str, str, str], dict[str, Any]]
 def differences(
     before: State, after: State, earlier: Container[tuple[str, str, str]] = ()
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Give the lines that the log must have when the directory went from one state to the next.
+    """Return the lines that the log must have when the directory went from one state to the next.
 
     Args:
         before: Where it came from.
@@ -52,7 +52,7 @@ def differences(
 
 
 def truth(source: Source) -> State:
-    """Give the directory as a full sync tells it that nothing disturbs."""
+    """Return the directory as a full sync tells it that nothing disturbs."""
     sink = KeepingSink()
     credential = parse_credential({"baseUrl": source.url, "token": source.token})
     asyncio.run(AuthentikIntegration(credential, transport=source.fake.transport()).directory_sync(sink))
@@ -69,7 +69,7 @@ def truth(source: Source) -> State:
 
 
 def directory(host: Host, as_of: int | None = None) -> State:
-    """Give the directory as the store tells it."""
+    """Return the directory as the store tells it."""
     installation_id = only_installation(host).id
     state: State = {}
     for schema in Schema:
@@ -87,13 +87,13 @@ def directory(host: Host, as_of: int | None = None) -> State:
 
 
 def everything(host: Host) -> list[Any]:
-    """Give all that a run may not change before it is whole."""
+    """Return all that a run may not change before it is whole."""
     connected = only_installation(host)
     return [connected.checkpoint, connected.status, *(sorted(look_up(host.database, table)) for table in STORED)]
 
 
 def episodes(host: Host) -> set[tuple[str, str, str, int]]:
-    """Give the episodes of every record, ended or not; see that none is there twice."""
+    """Return the episodes of every record, ended or not; see that none is there twice."""
     found = [
         (kind.schema.value, *(getattr(row, key) for key in kind.keys), *("",) * (2 - len(kind.keys)), row.episode)
         for kind in KINDS.values()
@@ -104,17 +104,17 @@ def episodes(host: Host) -> set[tuple[str, str, str, int]]:
 
 
 def only_installation(host: Host) -> Any:
-    """Give the row of the installation there is."""
+    """Return the row of the installation there is."""
     (row,) = look_up(host.database, installation)
     return row
 
 
 def newest_run(host: Host) -> Any:
-    """Give the last run; None when there is none."""
+    """Return the last run; None when there is none."""
     return max(look_up(host.database, sync_run), key=lambda run: run.number, default=None)
 
 
 def has_ended(host: Host, number: int) -> bool:
-    """Tell whether a run was, and is over."""
+    """Return whether a run was, and is over."""
     run = newest_run(host)
     return run is not None and run.number >= number and run.status not in ACTIVE

@@ -35,13 +35,13 @@ class Web:
     wakes: list[None] = field(default_factory=list)
 
     def client(self, token: str | None = API_TOKEN) -> httpx.Client:
-        """Give a client of the API."""
+        """Return a client of the API."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TRUST)
 
     @contextmanager
     def browser(self) -> Iterator[httpx.Client]:
-        """Give a client that is signed in as a browser is."""
+        """Return a client that is signed in as a browser is."""
         with httpx.Client(base_url=self.url, follow_redirects=True, timeout=30, verify=NO_TRUST) as client:
             assert client.post("/login", data={"token": API_TOKEN}).status_code == 200
             yield client
@@ -80,25 +80,25 @@ def run_now(host: Host, installation_id: str) -> Run:
 
 
 def filled(path: str, installation_id: str, **rest: str) -> str:
-    """Give the path of a route with ids in it; "nope" for those that are not given."""
+    """Return the path of a route with ids in it; "nope" for those that are not given."""
     known = {"installationId": installation_id, "definitionId": AUTHENTIK, **rest}
     return re.sub(r"\{(\w+)\}", lambda place: known.get(place[1], "nope"), path)
 
 
 def form_token(page: str) -> str:
-    """Give the token that the forms of a page carry."""
+    """Return the token that the forms of a page carry."""
     found = re.search(r'name="form_token" value="([0-9a-f]+)"', page)
     assert found, "the page has no form"
     return found[1]
 
 
 def as_text(page: str) -> str:
-    """Give what a page shows."""
+    """Return what a page shows."""
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
 def error_of(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Give the error of an answer, which is of the one shape."""
+    """Return the error of an answer, which is of the one shape."""
     assert answer.status_code == status, answer.text
     error: dict[str, Any] = answer.json()["error"]
     assert error.keys() >= {"code", "message", "remedy"}

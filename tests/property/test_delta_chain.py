@@ -80,7 +80,7 @@ class Copy:
             } | set(sink.memberships())
 
     def without(self, sink: KeepingSink) -> "Copy":
-        """Give what the copy holds beside that which this run holds back."""
+        """Return what the copy holds beside that which this run holds back."""
         held_back = _sets(sink.held_back)
         accounts, groups = ({key for (key,) in held_back[schema]} for schema in (Schema.ACCOUNT, Schema.GROUP))
         rest = Copy()
@@ -110,7 +110,7 @@ async def _sync(
 
 
 def _changes(rng: random.Random, directory: Directory, own: set[int], clock: SimulatedClock) -> list[Change]:
-    """Give some changes of every kind a directory sees, as they may come between two syncs or during one."""
+    """Return some changes of every kind a directory sees, as they may come between two syncs or during one."""
     # The tokens' own accounts stay, and so do the groups their permissions come from.
     theirs = set().union(*(directory.all_groups_of(pk) for pk in own))
     users = [pk for pk in directory.users if pk not in own]
@@ -179,7 +179,7 @@ def _if_both(
 
 
 async def _truth(fake: FakeAuthentik, clock: SimulatedClock, user_input: UserInput) -> tuple[Copy, KeepingSink]:
-    """Give the directory as a full sync of a quiet server tells it."""
+    """Return the directory as a full sync of a quiet server tells it."""
     truth = Copy()
     _, sink = await _sync(fake, clock, user_input, None)
     truth.apply(sink)

@@ -50,7 +50,7 @@ def _copied(
 
 
 def _previewed(world: World, user_input: UserInput, copies: Sequence[FilterCopy] = ()) -> tuple[Named, int]:
-    """Give what is named, and how many requests that took."""
+    """Return what is named, and how many requests that took."""
     sink = KeepingSink()
     before = len(world.fake.requests)
     integration = connect(world.fake, _KIND, world.clock)

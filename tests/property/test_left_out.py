@@ -87,7 +87,7 @@ def test_handed_over_left_out_and_held_back_are_all_there_is(
 
 
 def _check(sink: KeepingSink, schema: Schema, there: Keys) -> tuple[Keys, Keys, Keys]:
-    """Hold what became of a kind against what is there; gives what was handed over, left out and held back."""
+    """Hold what became of a kind against what is there; return what was handed over, left out and held back."""
     emitted: list[tuple[str, ...]] = [(envelope.resource,) for envelope in sink.of(schema)]
     if schema is Schema.MEMBERSHIP:
         emitted = list(sink.memberships())

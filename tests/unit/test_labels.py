@@ -33,7 +33,7 @@ def test_the_button_for_a_service_account_is_that_of_the_release(release: YearMo
 
 
 def _users(release: str, told: str | None = None) -> Check:
-    """Give the check of users for a token without permission; ``told`` is what the server says its release is."""
+    """Return the check of users for a token without permission; ``told`` is what the server says its release is."""
     fake = FakeAuthentik(Directory.generate(users=30, groups=4, seed=2, clock=SimulatedClock().now), release=release)
     if told is not None:
         fake.inject(

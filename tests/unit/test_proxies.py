@@ -35,7 +35,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _recording(status: int) -> Iterator[tuple[str, list[str]]]:
-    """Serve as a web server or a proxy would that answers one status; gives its port and what it was asked."""
+    """Serve as a web server or a proxy would that answers one status; return its port and what it was asked."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,7 +62,7 @@ def _recording(status: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def _ask(base_url: str, ca_file: Path | None = None) -> int | IntegrationError:
-    """Ask as a run does; gives the status, or what is said of the failure."""
+    """Ask as a run does; return the status, or what is said of the failure."""
 
     async def ask() -> int | IntegrationError:
         async with open_http(base_url, "token", connections=1, ca_file=ca_file) as http:

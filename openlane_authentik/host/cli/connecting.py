@@ -53,7 +53,7 @@ class Given:
 
 
 def connect_directory(given: Given, meant: str | None, *, as_json: bool) -> int:
-    """Save an installation, print its checks and its id; gives the exit code.
+    """Save an installation, print its checks and its id; return the exit code.
 
     Args:
         given: What it is to be.

@@ -51,7 +51,7 @@ def configure_log(secrets: Collection[str], *, service: bool) -> None:
 
 
 def known_secrets(settings: HostSettings) -> set[str]:
-    """Give what of the settings may never be logged."""
+    """Return what of the settings may never be logged."""
     hidden = (settings.api_token, settings.webhook_url, settings.key)
     values = [secret.get_secret_value() for secret in hidden if secret is not None]
     if settings.key is not None:

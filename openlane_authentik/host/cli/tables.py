@@ -159,7 +159,7 @@ def moment(text: str | None) -> str:
 
 
 def _told(change: Change) -> str:
-    """Tell the account's other id, and which fields differ."""
+    """Return the account's other id, and which fields differ."""
     if change.successor:
         return f"now {change.successor}"
     return ", ".join([*([f"was {change.predecessor}"] if change.predecessor else []), *(change.fields or ())])

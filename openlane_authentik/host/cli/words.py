@@ -9,7 +9,7 @@ from openlane_authentik.terminal import print_json
 
 
 def own_words(remedy: str) -> str:
-    """Give a remedy as these commands tell it."""
+    """Return a remedy as these commands tell it."""
     return retold(remedy, Surface.HOST_COMMAND)
 
 

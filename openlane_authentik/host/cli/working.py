@@ -58,7 +58,7 @@ def sync_now(meant: str, *, as_json: bool) -> int:
 
 
 def request(host: Host, installation_id: str) -> str:
-    """Ask for a run; gives its id, or that of the one which waits or is under way already.
+    """Ask for a run; return its id, or that of the one which waits or is under way already.
 
     Raises:
         ConflictError: The installation was stopped.
@@ -94,7 +94,7 @@ def see_through(host: Host, run_id: str) -> Run:
 
 
 def exit_code_of(run: Run) -> int:
-    """Give the exit code of a run that has ended."""
+    """Return the exit code of a run that has ended."""
     if run.error is None:
         return run.exit_code or 0
     known = {kind.code: kind.exit_code for kind in _kinds(IntegrationError)}

@@ -105,7 +105,7 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def insert(held: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
-    """Give an INSERT that can say what to do on a conflict; both databases mean the same by it."""
+    """Return an INSERT that can say what to do on a conflict; both databases mean the same by it."""
     return postgresql.insert(table) if held.dialect.name == POSTGRESQL else sqlite.insert(table)
 
 

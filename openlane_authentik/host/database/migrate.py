@@ -37,7 +37,7 @@ def migrate(engine: sa.Engine) -> None:
 
 
 def revision(engine: sa.Engine) -> str | None:
-    """Tell at which step the tables are; None when there are none."""
+    """Return at which step the tables are; None when there are none."""
     with connection(engine) as held:
         return MigrationContext.configure(held).get_current_revision()
 
@@ -62,5 +62,5 @@ def _holds_others(engine: sa.Engine) -> bool:
 
 
 def _known() -> list[str]:
-    """Give every step, the newest first."""
+    """Return every step, the newest first."""
     return [step.revision for step in ScriptDirectory(str(_STEPS)).walk_revisions()]

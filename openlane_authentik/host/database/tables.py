@@ -168,7 +168,7 @@ _OPEN: Final = sa.text("removed_at IS NULL AND replaced_at IS NULL")
 
 
 def _episodes(name: str, keys: tuple[str, ...], *shown: sa.Column[str]) -> sa.Table:
-    """Give a table of episodes: from when a record was first seen until it was removed or replaced."""
+    """Return a table of episodes: from when a record was first seen until it was removed or replaced."""
     return sa.Table(
         name,
         metadata,

@@ -11,7 +11,7 @@ from openlane_authentik.host.host import Host
 
 
 def read_credential(host: Host, installation_id: str) -> dict[str, Any]:
-    """Give the credential of an installation, for whoever builds its integration; it is never logged or shown.
+    """Return the credential of an installation, for whoever builds its integration; it is never logged or shown.
 
     Raises:
         UnknownRecordError: There is no such installation.
@@ -30,7 +30,7 @@ def read_credential(host: Host, installation_id: str) -> dict[str, Any]:
 
 
 def sealed_credential(host: Host, installation_id: str) -> str:
-    """Give the credential as it is stored.
+    """Return the credential as it is stored.
 
     Raises:
         UnknownRecordError: There is no such installation.

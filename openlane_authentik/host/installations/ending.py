@@ -37,7 +37,7 @@ def disconnect(host: Host, installation_id: str) -> Installation:
 
 
 def _locked(held: sa.Connection, installation_id: str) -> Any:
-    """Give the installation, which nobody else changes from here on."""
+    """Return the installation, which nobody else changes from here on."""
     whose = held.scalar(sa.select(installation.c.organisation).where(installation.c.id == installation_id))
     if whose is None:
         raise UnknownRecordError(f"there is no installation {installation_id!r}")

@@ -16,7 +16,7 @@ _EMPTY: Final = (None, "")
 
 
 def fill_in(definition: Definition, given: Mapping[str, Any] | None, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the credential that is meant: what was filled in, and for empty fields what is stored.
+    """Return the credential that is meant: what was filled in, and for empty fields what is stored.
 
     Null removes what is stored of a field that need not be filled in, and is as good as empty in any other.
 
@@ -42,7 +42,7 @@ def fill_in(definition: Definition, given: Mapping[str, Any] | None, stored: Map
 
 
 def credential_schema(definition: Definition) -> dict[str, Any]:
-    """Give the form of the credential; one without fields for an integration that needs none."""
+    """Return the form of the credential; one without fields for an integration that needs none."""
     registrations = definition.credential_registrations
     return registrations[0].schema if registrations else {"type": "object", "maxProperties": 0}
 

@@ -27,7 +27,7 @@ _log = get_logger()
 
 
 def filter_warnings(integration: Integration, user_input: Any) -> Sequence[RunWarning]:
-    """Tell what is worth knowing of a filter; nothing of an integration that has no preview."""
+    """Return what is worth knowing of a filter; nothing of an integration that has no preview."""
     return integration.filter_warnings(user_input) if isinstance(integration, PreviewingIntegration) else ()
 
 

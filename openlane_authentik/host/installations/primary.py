@@ -53,5 +53,5 @@ def keeps_mark(held: sa.Connection, there: Any) -> bool:
 
 
 def without_mark(user_input: dict[str, object]) -> dict[str, object]:
-    """Give a filled-in form that no longer asks to be the primary directory."""
+    """Return a filled-in form that no longer asks to be the primary directory."""
     return {**user_input, PRIMARY: False} if user_input.get(PRIMARY) else user_input

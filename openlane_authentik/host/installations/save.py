@@ -156,7 +156,7 @@ def _check(request: SaveRequest) -> None:
 def _changed(
     host: Host, definition_id: str, request: SaveRequest, metadata: Mapping[str, Any], installation_id: str | None
 ) -> Any:
-    """Give the installation that a save would change; None when it would make one.
+    """Return the installation that a save would change; None when it would make one.
 
     Raises:
         ConflictError: See ``_row``.
@@ -167,7 +167,7 @@ def _changed(
 
 
 def _scope(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what may decide which records are synced: all that is neither a name nor a mark, nor empty."""
+    """Return what may decide which records are synced: all that is neither a name nor a mark, nor empty."""
     return {key: value for key, value in user_input.items() if key not in _NO_SCOPE and value not in _EMPTY}
 
 
@@ -255,7 +255,7 @@ def _same_directory(
 
 
 def _row(held: sa.Connection, same_directory: sa.Select[Any], installation_id: str | None) -> Any:
-    """Give the installation that a save changes; None when it makes one.
+    """Return the installation that a save changes; None when it makes one.
 
     Raises:
         ConflictError: The directory is connected already, or is another one than before.

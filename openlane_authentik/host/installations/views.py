@@ -76,7 +76,7 @@ _SHOWN: Final = sa.select(
 
 
 def list_installations(host: Host, organisation: str | None = None) -> list[Installation]:
-    """Give the installations, the oldest first; of one organisation if it is given."""
+    """Return the installations, the oldest first; of one organisation if it is given."""
     query = _SHOWN.order_by(installation.c.created_at, installation.c.id)
     if organisation is not None:
         query = query.where(installation.c.organisation == organisation)
@@ -85,7 +85,7 @@ def list_installations(host: Host, organisation: str | None = None) -> list[Inst
 
 
 def get_installation(host: Host, installation_id: str) -> Installation:
-    """Give one installation.
+    """Return one installation.
 
     Raises:
         UnknownRecordError: There is none of this id.
@@ -95,7 +95,7 @@ def get_installation(host: Host, installation_id: str) -> Installation:
 
 
 def view_within(held: sa.Connection, installation_id: str) -> Installation:
-    """Give one installation as it is in a transaction.
+    """Return one installation as it is in a transaction.
 
     Raises:
         UnknownRecordError: There is none of this id.

@@ -66,7 +66,7 @@ def claim(engine: sa.Engine, run_id: str, attempt: int, worker_id: str, now: dat
 
 
 def as_claimed(row: sa.Row[Any]) -> ClaimedRun:
-    """Give an attempt that is under way, from its row."""
+    """Return an attempt that is under way, from its row."""
     return ClaimedRun(
         row.id, row.installation_id, row.number, row.attempt, row.worker_id, row.trigger, row.started_at, row.version
     )
@@ -83,12 +83,12 @@ def note_input(engine: sa.Engine, claimed: ClaimedRun, user_input: Mapping[str, 
 
 
 def _version_now() -> sa.ScalarSelect[int]:
-    """Give the version of the installation of the run at hand."""
+    """Return the version of the installation of the run at hand."""
     return sa.select(installation.c.version).where(installation.c.id == sync_run.c.installation_id).scalar_subquery()
 
 
 def renew_attempt(engine: sa.Engine, run_id: str, attempt: int) -> bool:
-    """Give a run that waits a new attempt, when the engine cannot start the one it has any more.
+    """Return a run that waits a new attempt, when the engine cannot start the one it has any more.
 
     Returns:
         Whether that attempt waited.
@@ -104,7 +104,7 @@ def renew_attempt(engine: sa.Engine, run_id: str, attempt: int) -> bool:
 
 
 def find_claimed(held: sa.Connection, run_id: str, attempt: int, worker_id: str) -> ClaimedRun | None:
-    """Give an attempt that a worker is on; None when it is not, or not any more."""
+    """Return an attempt that a worker is on; None when it is not, or not any more."""
     row = held.execute(
         sa.select(sync_run).where(
             sync_run.c.id == run_id,

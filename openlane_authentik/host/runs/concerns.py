@@ -31,7 +31,7 @@ class Concern(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def list_concerns(held: sa.Connection, installation_id: str, *, until: int | None = None) -> list[Concern]:
-    """Give what needs somebody, as of the newest run that ended well; ``until`` stops at the run of that number."""
+    """Return what needs somebody, as of the newest run that ended well; ``until`` stops at the run of that number."""
     columns = sync_run.c
     newest = sa.select(columns.number, columns.counts, columns.sets).where(
         columns.installation_id == installation_id, columns.status == "COMPLETED"

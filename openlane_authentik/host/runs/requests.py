@@ -63,7 +63,7 @@ def request_run(held: sa.Connection, installation_id: str, trigger: Trigger, now
 
 
 def active_run(held: sa.Connection, installation_id: str) -> str | None:
-    """Give the id of the run that waits or is under way; None when there is none."""
+    """Return the id of the run that waits or is under way; None when there is none."""
     found: str | None = held.scalar(
         sa.select(sync_run.c.id).where(sync_run.c.installation_id == installation_id, sync_run.c.status.in_(ACTIVE))
     )

@@ -38,19 +38,19 @@ FIRST_INTERVAL: Final = INCREMENTAL.shortest
 
 
 def bounds_of(*, incremental: bool) -> Bounds:
-    """Give the bounds of an installation: those of one that always fetches everything, or can ask for less."""
+    """Return the bounds of an installation: those of one that always fetches everything, or can ask for less."""
     return INCREMENTAL if incremental else ALWAYS_FULL
 
 
 def interval_after_run(interval: int, changes: int, bounds: Bounds) -> int:
-    """Give the interval after a run that found so many changes."""
+    """Return the interval after a run that found so many changes."""
     if changes >= bounds.snap:
         return bounds.shortest
     return _within(interval // _FACTOR if changes else interval * _FACTOR, bounds)
 
 
 def shorter(interval: int, found: int) -> int:
-    """Give the interval after a run that a person asked for: it may call for more of them, and never for fewer.
+    """Return the interval after a run that a person asked for: it may call for more of them, and never for fewer.
 
     Otherwise four runs by hand in a minute would move the next one from 20 minutes to five hours.
     """
@@ -58,12 +58,12 @@ def shorter(interval: int, found: int) -> int:
 
 
 def interval_after_failure(interval: int, bounds: Bounds) -> int:
-    """Give the interval after a run that failed."""
+    """Return the interval after a run that failed."""
     return _within(interval * _FACTOR, bounds)
 
 
 def due_after_run(frequency: int | None, interval: int, *, started: datetime, now: datetime) -> datetime:
-    """Tell when the next run is due after one that ended well.
+    """Return when the next run is due after one that ended well.
 
     A fixed frequency counts from the start of the run, so that the length of a run does not add to it; a run that
     took longer than that is followed by the next at once, never by one in the past.
@@ -74,7 +74,7 @@ def due_after_run(frequency: int | None, interval: int, *, started: datetime, no
 
 
 def due_after_failure(frequency: int | None, interval: int, *, failures: int, now: datetime) -> datetime:
-    """Tell when the next run is due after so many that failed one after the other, the last of them just now.
+    """Return when the next run is due after so many that failed one after the other, the last of them just now.
 
     A fixed frequency doubles with each of them, up to a day, or the frequency itself where that is longer; the
     adaptive interval has doubled already.

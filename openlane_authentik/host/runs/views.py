@@ -56,7 +56,7 @@ _PAGE: Final = 50
 
 
 def get_run(held: sa.Connection, run_id: str) -> Run:
-    """Give a run with its attempts.
+    """Return a run with its attempts.
 
     Raises:
         UnknownRecordError: There is no such run.
@@ -86,7 +86,7 @@ def list_runs(
     before: str | None = None,
     limit: int = _PAGE,
 ) -> list[Run]:
-    """Give runs, the newest first.
+    """Return runs, the newest first.
 
     Args:
         held: A connection.

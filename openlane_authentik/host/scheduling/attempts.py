@@ -21,7 +21,7 @@ from openlane_authentik.log import get_logger
 if TYPE_CHECKING:
     from openlane_authentik.host.host import Host
 
-# Claims an attempt of a run, and works on it until the ledger says how it ended; gives that in a word.
+# Claims an attempt of a run, and works on it until the ledger says how it ended, and returns that in a word.
 Execute = Callable[["Host", str, int, str], Awaitable[str]]
 
 # How long what was told to stop may take to do so before it is left alone; it can change nothing any more.
@@ -45,7 +45,7 @@ class Attempts:
         self._under_way: dict[Attempted, _UnderWay] = {}
 
     def current(self) -> list[Attempted]:
-        """Give the attempts that are under way here."""
+        """Return the attempts that are under way here."""
         return list(self._under_way)
 
     async def work_on(self, run_id: str, attempt: int) -> str:

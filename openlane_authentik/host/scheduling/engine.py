@@ -56,7 +56,7 @@ class Engine:
         self._forget_at = host.clock.now()
 
     def start(self) -> None:
-        """Begin; gives back control at once.
+        """Begin; return at once.
 
         Raises:
             HostBusyError: Another worker is on this SQLite database, or in this process.

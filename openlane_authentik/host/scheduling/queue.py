@@ -141,7 +141,7 @@ class RunQueue:
         )
 
     def _address(self) -> str:
-        """Give where DBOS keeps its own tables: beside ours in PostgreSQL, in a file of its own with SQLite."""
+        """Return where DBOS keeps its own tables: beside ours in PostgreSQL, in a file of its own with SQLite."""
         database = self._host.database
         if database.dialect.name == POSTGRESQL:
             return database.url.set(drivername="postgresql").render_as_string(hide_password=False)

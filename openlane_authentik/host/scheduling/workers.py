@@ -109,7 +109,7 @@ def reap_all(host: "Host", now: datetime) -> list[Attempted]:
 
 
 def attempts_of(engine: sa.Engine, worker_id: str) -> list[Attempted]:
-    """Give the attempts that a worker is on, by the ledger's word."""
+    """Return the attempts that a worker is on, by the ledger's word."""
     with reading(engine) as held:
         rows = held.execute(
             sa.select(sync_run.c.id, sync_run.c.attempt).where(
@@ -120,7 +120,7 @@ def attempts_of(engine: sa.Engine, worker_id: str) -> list[Attempted]:
 
 
 def taken_away(engine: sa.Engine, attempts: list[Attempted]) -> list[Attempted]:
-    """Give those of the attempts that were ended from outside: closed, or given to another worker."""
+    """Return those of the attempts that were ended from outside: closed, or given to another worker."""
     if not attempts:
         return []
     with reading(engine) as held:
@@ -161,7 +161,7 @@ def _now(held: sa.Connection, clock: Clock) -> datetime:
 
 
 def _late(held: sa.Connection, host: "Host") -> str:
-    """Give the moment before which a last beat is too long ago; with SQLite there is none."""
+    """Return the moment before which a last beat is too long ago; with SQLite there is none."""
     if held.dialect.name == SQLITE:
         return ""
     return rfc3339(_now(held, host.clock) - timedelta(seconds=host.settings.worker_lost_seconds))

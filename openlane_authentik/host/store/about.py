@@ -51,7 +51,7 @@ class About(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return [f"export{name[0].upper()}{name[1:]}" for name in _names(cls)]
 
     def cells(self) -> list[str | None]:
-        """Give the cells below ``columns``."""
+        """Return the cells below ``columns``."""
         return [_cell(getattr(self, field.name)) for field in msgspec.structs.fields(self)]
 
 

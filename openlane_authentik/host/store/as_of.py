@@ -21,7 +21,7 @@ _LARGEST: Final = 2**31 - 1
 
 
 def run_as_of(engine: sa.Engine, installation_id: str, asked: str | None) -> int | None:
-    """Give the number of the run that is meant: of a date or a time the newest that had ended well by then.
+    """Return the number of the run that is meant: of a date or a time the newest that had ended well by then.
 
     Args:
         engine: The host's database.

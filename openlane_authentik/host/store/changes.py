@@ -47,7 +47,7 @@ class Moment:
 
     @property
     def columns(self) -> list[sa.ColumnElement[Any]]:
-        """Give the first columns of a line of the log."""
+        """Return the first columns of a line of the log."""
         return [
             sa.literal(self.installation_id),
             sa.literal(self.run_id),
@@ -57,7 +57,7 @@ class Moment:
 
 
 def begin_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> int:
-    """Begin an episode for each record received that has none, and log it as added, or as returned; gives how many."""
+    """Begin an episode for each record received that has none, and log it as added, or as returned; return how many."""
     table, received = kind.table, kind.staged
     earlier = table.alias()
     of_it = sa.and_(earlier.c.installation_id == moment.installation_id, kind.same(received, earlier))
@@ -146,7 +146,7 @@ def change_episodes(held: sa.Connection, kind: Kind, moment: Moment) -> None:
 
 
 def confirm_episodes(held: sa.Connection, kind: Kind, moment: Moment, *, all_present: bool) -> int:
-    """Note of each record whose episode did not begin with this run that it was seen again; gives how many in scope.
+    """Note of each record whose episode did not begin with this run that it was seen again; return how many in scope.
 
     Who is held back was seen, too, but not as what it is in scope: it is not confirmed.
 
@@ -216,7 +216,7 @@ def write_lines(held: sa.Connection, moment: Moment, lines: sa.Select[Any], whic
 
 
 def _chunks(held: sa.Connection, kind: Kind, which: sa.ColumnElement[bool]) -> Iterator[list[sa.Row[Any]]]:
-    """Give the records that differ some thousand at a time, by their keys."""
+    """Return the records that differ some thousand at a time, by their keys."""
     received = kind.staged
     keys = [received.c[key] for key in kind.keys]
     external_id, group_id = kind.log_keys(received)

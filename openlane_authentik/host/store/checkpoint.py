@@ -24,7 +24,7 @@ def seal_checkpoint(vault: Vault, installation_id: str, checkpoint: bytes | None
 
 
 def read_checkpoint(held: sa.Connection, vault: Vault, installation_id: str) -> bytes | None:
-    """Give the checkpoint of the records that are there; None when the next run must read everything.
+    """Return the checkpoint of the records that are there; None when the next run must read everything.
 
     Raises:
         KeyMissingError: There is no key any more.

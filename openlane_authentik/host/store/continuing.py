@@ -69,7 +69,7 @@ class _Heirs:
         self._out_of_scope_at = self._out(synced=synced)
 
     def lines(self) -> sa.Select[Any]:
-        """Give the lines of the log."""
+        """Return the lines of the log."""
         heir, schema, received = self._heir.c, self._kind.schema, self._kind.staged.c
         name = (sa.literal(schema.value), heir.successor, heir.group_id)
         search = (
@@ -133,12 +133,12 @@ class _Heirs:
         return sa.and_(self._kind.open(self._moment.installation_id, one), self._is_of(self._heir.c.successor, one))
 
     def _since(self) -> sa.ColumnElement[str]:
-        """Give when what goes on was first seen."""
+        """Return when what goes on was first seen."""
         first, own = self._old.c.first_seen_at, self._own.c.first_seen_at
         return sa.case((own < first, own), else_=first)
 
     def _out(self, *, synced: bool) -> sa.ColumnElement[str | None]:
-        """Give since when what goes on is out of scope; null for what is in scope."""
+        """Return since when what goes on is out of scope; null for what is in scope."""
         heir, before = self._heir.c, self._old.c.out_of_scope_at
         # A successor that is nowhere is one that the filter keeps out.
         kept_out = (

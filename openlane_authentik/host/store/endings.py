@@ -74,7 +74,7 @@ def end_episodes(held: sa.Connection, installation_id: str, now: str) -> None:
 
 
 def _of_unnamed(*, told_apart: bool) -> str:
-    """Give what becomes of a record that a complete set does not name."""
+    """Return what becomes of a record that a complete set does not name."""
     return REMOVED if told_apart else OUT_OF_SCOPE
 
 
@@ -121,7 +121,7 @@ def _end_missing(held: sa.Connection, kind: Kind, installation_id: str, unnamed:
 
 
 def _as_told() -> tuple[tuple[sa.ColumnElement[bool], str], ...]:
-    """Give how the account at hand ends by what is told of it and of its successor, case by case."""
+    """Return how the account at hand ends by what is told of it and of its successor, case by case."""
     evidence, successor = told_ended.c.evidence, (told_ended.c.external_id, _OF_ACCOUNTS)
     named = [(table.c.external_id, table.c.schema == Schema.ACCOUNT.value) for table in (left_out, held_back)]
     return (

@@ -35,7 +35,7 @@ def keep_copy(held: sa.Connection, vault: Vault, claimed: ClaimedRun, copy: Filt
 
 
 def read_copies(held: sa.Connection, vault: Vault, installation_id: str) -> list[FilterCopy]:
-    """Give the copies of an installation, the whole one first; none if there is none.
+    """Return the copies of an installation, the whole one first; none if there is none.
 
     Raises:
         VaultError: See ``Vault.unseal_content``.

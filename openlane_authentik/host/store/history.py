@@ -21,7 +21,7 @@ _UNKNOWN: Final = sa.cast(sa.null(), sa.Text)
 
 
 def directory(schema: Schema, installation_id: str, as_of: int | None = None) -> sa.Subquery:
-    """Give the records of one kind, with ``external_id``, ``group_id``, ``record``, ``search`` and ``SEEN``.
+    """Return the records of one kind, with ``external_id``, ``group_id``, ``record``, ``search`` and ``SEEN``.
 
     Args:
         schema: Which kind.
@@ -32,7 +32,7 @@ def directory(schema: Schema, installation_id: str, as_of: int | None = None) ->
 
 
 def mapped(schema: str, external_id: str, group_id: str, stored: str) -> msgspec.Raw:
-    """Give a stored record as it was mapped: a membership's two ids stand in columns of their own."""
+    """Return a stored record as it was mapped: a membership's two ids stand in columns of their own."""
     if schema != Schema.MEMBERSHIP.value:
         return msgspec.Raw(stored.encode())
     ids = {"directory_account_id": external_id, "directory_group_id": group_id}
@@ -57,7 +57,7 @@ def check_run_number(held: sa.Connection, installation_id: str, number: int | No
 
 
 def lineage(held: sa.Connection, installation_id: str, external_id: str) -> list[str]:
-    """Give the id of a record, and of an account those under which the same person was there before."""
+    """Return the id of a record, and of an account those under which the same person was there before."""
     columns = account.c
     found: dict[str, None] = {}
     ids = [external_id]

@@ -68,7 +68,7 @@ class Kind:
         return sa.and_(self.open(installation_id, table), columns.out_of_scope_at.is_(None))
 
     def log_keys(self, table: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[str]]:
-        """Give a row's ``external_id`` and ``group_id`` as the change log names records."""
+        """Return a row's ``external_id`` and ``group_id`` as the change log names records."""
         if self.schema is Schema.MEMBERSHIP:
             return table.c.account_id, table.c.group_id
         return table.c.external_id, sa.literal("")

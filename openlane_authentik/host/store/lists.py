@@ -115,7 +115,7 @@ def list_records(
     after: str | None = None,
     limit: int = 100,
 ) -> Page:
-    """Give a page of accounts, groups or memberships, by name and then id.
+    """Return a page of accounts, groups or memberships, by name and then id.
 
     Args:
         engine: The host's database.
@@ -184,7 +184,7 @@ def list_changes(
     after: str | None = None,
     limit: int = 100,
 ) -> Page:
-    """Give a page of the change log: of one run, of one record, or all; the oldest line first unless said otherwise.
+    """Return a page of the change log: of one run, of one record, or all; the oldest line first unless said otherwise.
 
     The lines of an account begin with those of the accounts that it succeeded.
 
@@ -240,19 +240,19 @@ def _fields(row: sa.Row[Any]) -> list[str] | None:
 
 
 def _some(held: sa.Connection, statement: sa.Select[Any], limit: int) -> tuple[list[sa.Row[Any]], bool]:
-    """Give the first rows, and whether there are more."""
+    """Return the first rows, and whether there are more."""
     wanted = max(1, min(limit, MOST_ROWS))
     rows = list(held.execute(statement.limit(wanted + 1)))
     return rows[:wanted], len(rows) > wanted
 
 
 def _cut(text: str) -> str:
-    """Give what a mark holds of a text, so that a mark fits into an address however long a name is."""
+    """Return what a mark holds of a text, so that a mark fits into an address however long a name is."""
     return text if len(text) <= _LONGEST_IN_MARK else text[:_LONGEST_IN_MARK] + _IS_CUT
 
 
 def _whole(held: sa.Connection, rows: sa.Subquery, place: list[str]) -> list[str]:
-    """Give the place of a mark with the whole text, which is looked up where it was cut.
+    """Return the place of a mark with the whole text, which is looked up where it was cut.
 
     If the record was renamed meanwhile, or is gone, some records are given twice rather than one left out.
     """

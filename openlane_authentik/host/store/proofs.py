@@ -30,12 +30,12 @@ def newest_run(installation_id: str, as_of: int | None) -> sa.Select[Any]:
 
 
 def proof_of(told: Mapping[str, Any]) -> Proof:
-    """Give the proof that a run's ledger tells of a set."""
+    """Return the proof that a run's ledger tells of a set."""
     return Proof(proven=told["proven"], reasons=told["reasons"])
 
 
 def read_proof(held: sa.Connection, installation_id: str, schema: Schema, as_of: int | None) -> Proof | None:
-    """Give what was proven of a list; None when the run's details are no longer kept, or there was no such set."""
+    """Return what was proven of a list; None when the run's details are no longer kept, or there was no such set."""
     run = held.execute(newest_run(installation_id, as_of)).one_or_none()
     told = (run.sets or {}).get(schema.value) if run is not None else None
     return proof_of(told) if told is not None else None

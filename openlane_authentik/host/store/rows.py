@@ -18,7 +18,7 @@ _sorted_json: Final = msgspec.json.Encoder(order="sorted")
 
 
 def row_of(envelope: Envelope, now: str) -> Row:
-    """Give the row of the staged table that takes a record of this kind.
+    """Return the row of the staged table that takes a record of this kind.
 
     Args:
         envelope: The record.
@@ -33,7 +33,7 @@ def row_of(envelope: Envelope, now: str) -> Row:
 
 
 def search_text(record: Mapping[str, Any]) -> str:
-    """Give what a record is found by, without regard to case: its name, e-mail address, id and username."""
+    """Return what a record is found by, without regard to case: its name, e-mail address, id and username."""
     found = (record.get(key) for key in _SEARCHED)
     # PostgreSQL stores no NUL.
     return " ".join(text for text in found if text).casefold().replace("\x00", "")

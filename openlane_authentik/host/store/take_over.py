@@ -141,7 +141,7 @@ def _take_over(
 
 
 def _take_in(held: sa.Connection, kind: Kind, moment: Moment, received: int, *, all_present: bool) -> int:
-    """Take over so many received records that nothing goes on from; gives how many this run has seen."""
+    """Take over so many received records that nothing goes on from; return how many this run has seen."""
     begun = begin_episodes(held, kind, moment)
     if begun == received and not all_present:
         return begun

@@ -17,7 +17,7 @@ class Keys(Protocol):
     """Gives the keys, the newest first."""
 
     def read(self) -> list[str]:
-        """Give the keys as they are now; empty when there are none.
+        """Return the keys as they are now; empty when there are none.
 
         Raises:
             HostSettingError: What is there is no key.
@@ -38,7 +38,7 @@ class GivenKeys:
             raise HostSettingError("OPENLANE_HOST_KEY holds no key")
 
     def read(self) -> list[str]:
-        """Give the keys."""
+        """Return the keys."""
         return list(self._keys)
 
 
@@ -49,7 +49,7 @@ class KeyFile:
         self.path = path
 
     def read(self) -> list[str]:
-        """Give the keys that are in the file now; empty when there is no file.
+        """Return the keys that are in the file now; empty when there is no file.
 
         Raises:
             HostSettingError: It cannot be read, or a line is no key.

@@ -160,7 +160,7 @@ def open_vault(settings: HostSettings, engine: sa.Engine) -> Vault:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Give the texts within a credential, but for those too short to be a secret, which are in every line."""
+    """Return the texts within a credential, but for those too short to be a secret, which are in every line."""
     if isinstance(value, str):
         if len(value.strip()) >= _SHORTEST_SECRET:
             yield value.strip()

@@ -27,7 +27,7 @@ _OF_INSTALLATION: Final = "/v1/integrations/{installationId}"
 
 
 def find_attention(host: Host, installation_id: str, attention_id: str) -> attention.Attention:
-    """Give a question.
+    """Return a question.
 
     Raises:
         UnknownRecordError: The installation has no such question.
@@ -39,7 +39,7 @@ def find_attention(host: Host, installation_id: str, attention_id: str) -> atten
 
 
 def ask_for_sync(host: Host, installation_id: str) -> Run:
-    """Ask for a run now; gives it, or the one that waits or is under way already.
+    """Ask for a run now; return it, or the one that waits or is under way already.
 
     Raises:
         UnknownRecordError: There is no such installation.

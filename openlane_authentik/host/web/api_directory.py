@@ -136,7 +136,7 @@ def changes(
     run_id: str | None = None,
     newest_first: bool = False,
 ) -> Page:
-    """Give the lines of the change log that are asked for."""
+    """Return the lines of the change log that are asked for."""
     return list_changes(
         host.database,
         installation_id,

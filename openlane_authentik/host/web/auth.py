@@ -62,7 +62,7 @@ class Bearer:
 
 
 def load_api_token(host: Host) -> str:
-    """Give the token that the settings say, else the one in the data folder, which is made at the first start.
+    """Return the token that the settings say, else the one in the data folder, which is made at the first start.
 
     Raises:
         HostSettingError: It is too short or not fit for a header, or its file cannot be read or written.

@@ -51,7 +51,7 @@ def fields(
     stored: Mapping[str, str] | None = None,
     but: frozenset[str] = frozenset(),
 ) -> list[Field]:
-    """Give the fields of a schema.
+    """Return the fields of a schema.
 
     Args:
         place: Leads the names, for example ``userInput``.
@@ -93,7 +93,7 @@ def fields(
 def filled_in(
     place: str, schema: Mapping[str, Any], form: Mapping[str, str], *, but: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """Give what was filled in, as the schema's types; what was left empty is not there, and what to remove is None.
+    """Return what was filled in, as the schema's types; what was left empty is not there, and what to remove is None.
 
     Raises:
         InvalidRequestError: A number is none, or JSON is none; names the place.
@@ -116,7 +116,7 @@ def filled_in(
 
 
 def by_place(message: str) -> dict[str, str]:
-    """Give what a message says of each place: ``place: what; place: what``."""
+    """Return what a message says of each place: ``place: what; place: what``."""
     parts = (part.partition(": ") for part in message.split("; "))
     return {place: rule for place, _, rule in parts if rule and " " not in place}
 
@@ -151,7 +151,7 @@ def _kind(rules: Mapping[str, Any]) -> str:
 
 
 def _without_null(rules: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the one choice of ``anyOf`` that is not null, with what stands beside it."""
+    """Return the one choice of ``anyOf`` that is not null, with what stands beside it."""
     choices = [choice for choice in rules.get("anyOf", ()) if choice.get("type") != "null"]
     beside = {key: value for key, value in rules.items() if key != "anyOf"}
     return {**choices[0], **beside} if len(choices) == 1 else dict(rules)

@@ -38,7 +38,7 @@ class Line:
 
 
 def lines(host: Host, installation_id: str, changes: list[Change]) -> list[Line]:
-    """Give changes with the names of what they are about: at that time, else now."""
+    """Return changes with the names of what they are about: at that time, else now."""
     of_memberships = [change for change in changes if change.schema == Schema.MEMBERSHIP]
     names = display_names(host, installation_id, ((change.external_id, change.group_id) for change in of_memberships))
     return [_line(change, names) for change in changes]
@@ -56,7 +56,7 @@ def _line(change: Change, names: Names) -> Line:
 def display_names(
     host: Host, installation_id: str, pairs: Iterable[tuple[str, str | None]], as_of: int | None = None
 ) -> Names:
-    """Give the names of the accounts and groups of memberships: as of then, else the last that the log knows."""
+    """Return the names of the accounts and groups of memberships: as of then, else the last that the log knows."""
     listed = list(pairs)
     wanted = {
         Schema.ACCOUNT: {account for account, _ in listed},

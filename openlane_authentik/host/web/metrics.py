@@ -34,11 +34,11 @@ class HostCollector(Collector):
         self._host = host
 
     def describe(self) -> Iterator[Metric]:
-        """Give nothing: to register a collector needs no database."""
+        """Return nothing: to register a collector needs no database."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Give the figures.
+        """Return the figures.
 
         Raises:
             DatabaseUnreachableError: See ``reading``.

@@ -29,7 +29,7 @@ _SCHEME: Final = "apiToken"
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Give the document (OpenAPI 3.1)."""
+    """Return the document (OpenAPI 3.1)."""
     listed = list(operations)
     shapes = list(dict.fromkeys(_shapes(listed)))
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)

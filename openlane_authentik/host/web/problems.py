@@ -67,7 +67,7 @@ def problem_of(error: IntegrationError) -> Problem:
 
 
 def known(error: Exception) -> IntegrationError | None:
-    """Give a failure as one that can be told; None when nothing may be told of it."""
+    """Return a failure as one that can be told; None when nothing may be told of it."""
     if isinstance(error, IntegrationError):
         return error
     if isinstance(error, sa.exc.DataError | OverflowError):
@@ -77,7 +77,7 @@ def known(error: Exception) -> IntegrationError | None:
 
 
 def status_of(error: IntegrationError) -> int:
-    """Give the status that a failure is answered with."""
+    """Return the status that a failure is answered with."""
     match error:
         case RequestError():
             return error.status
@@ -93,7 +93,7 @@ def status_of(error: IntegrationError) -> int:
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """Give what an answer tells in its headers, too."""
+    """Return what an answer tells in its headers, too."""
     match error:
         case UnauthorisedError():
             return {"WWW-Authenticate": "Bearer"}
@@ -116,7 +116,7 @@ def answer_error(error: IntegrationError, status: int | None = None) -> Response
 
 
 def problem_of_http(error: HTTPException) -> Problem:
-    """Tell what the router found."""
+    """Return what the router found."""
     return _NO_METHOD if error.status_code == 405 else _NO_PATH  # noqa: PLR2004 - HTTP's own number
 
 

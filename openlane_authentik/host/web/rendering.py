@@ -52,11 +52,11 @@ class Renderer:
         }
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """Give a page."""
+        """Return a page."""
         return self._environment.get_template(template).render(context)
 
     def ago(self, text: str) -> Markup:
-        """Give a moment as how far it is from now, the moment itself as the tip."""
+        """Return a moment as how far it is from now, the moment itself as the tip."""
         there = datetime.fromisoformat(text)
         away = there - self._clock.now()
         told = _roughly(abs(away))
@@ -68,12 +68,12 @@ class Renderer:
 
 
 def moment(text: str) -> Markup:
-    """Give a moment for people."""
+    """Return a moment for people."""
     return Markup('<time datetime="{}">{}</time>').format(text, _written(datetime.fromisoformat(text)))
 
 
 def value(anything: Any) -> str:
-    """Give a value of a record as short text."""
+    """Return a value of a record as short text."""
     if anything is None or anything == "":
         return "–"  # noqa: RUF001 - a dash, for people
     if isinstance(anything, bool):
@@ -83,17 +83,17 @@ def value(anything: Any) -> str:
 
 
 def percent(share: float) -> str:
-    """Give a share for people."""
+    """Return a share for people."""
     return f"{share * 100:g} %"
 
 
 def span(seconds: float) -> str:
-    """Give a duration for people."""
+    """Return a duration for people."""
     return _roughly(timedelta(seconds=seconds)) or f"{seconds:g} seconds"
 
 
 def words(name: str) -> str:
-    """Give a name of a programme as words: ``outOfScope`` and ``out_of_scope`` become "out of scope"."""
+    """Return a name of a programme as words: ``outOfScope`` and ``out_of_scope`` become "out of scope"."""
     name = _CALLED.get(name, name)
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
     return spaced.replace("_", " ").strip()

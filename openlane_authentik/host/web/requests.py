@@ -16,7 +16,7 @@ Shape = TypeVar("Shape")
 
 
 async def read_body(request: Request) -> bytes:
-    """Give the body.
+    """Return the body.
 
     Raises:
         TooLargeError: It is larger than anything that is meant.
@@ -30,7 +30,7 @@ async def read_body(request: Request) -> bytes:
 
 
 async def read_json(request: Request, shape: type[Shape]) -> Shape:
-    """Give the JSON body.
+    """Return the JSON body.
 
     Raises:
         TooLargeError: See ``read_body``.
@@ -45,7 +45,7 @@ async def read_json(request: Request, shape: type[Shape]) -> Shape:
 
 
 def read_query(request: Request, shape: type[Shape], *, of_form: bool = False) -> Shape:
-    """Give the query.
+    """Return the query.
 
     Args:
         request: Whose.
@@ -62,7 +62,7 @@ def read_query(request: Request, shape: type[Shape], *, of_form: bool = False) -
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Give the fields of a form that a page sent.
+    """Return the fields of a form that a page sent.
 
     Raises:
         TooLargeError: See ``read_body``.
@@ -79,7 +79,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def read_path(request: Request) -> dict[str, str]:
-    """Give what the path names.
+    """Return what the path names.
 
     Raises:
         InvalidRequestError: It holds what no id holds.
@@ -99,7 +99,7 @@ def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def shaped(raw: Any, shape: type[Shape], *, strict: bool = True) -> Shape:
-    """Give decoded data as what it is to be; ``strict`` unless numbers may come as text.
+    """Return decoded data as what it is to be; ``strict`` unless numbers may come as text.
 
     Raises:
         InvalidRequestError: It is something else; names the place and the rule.

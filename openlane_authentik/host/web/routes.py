@@ -88,7 +88,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def route(operation: Operation, host: Host, bearer: Bearer, wake: Callable[[], None]) -> Route:
-    """Give the route of an operation."""
+    """Return the route of an operation."""
 
     async def endpoint(request: Request) -> Response:
         try:

@@ -47,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def make_server(app: ASGIApp, settings: HostSettings) -> Server:
-    """Give a server that logs through this process's own logging, and says nothing of itself."""
+    """Return a server that logs through this process's own logging, and says nothing of itself."""
     config = uvicorn.Config(
         app,
         loop="asyncio",

@@ -41,7 +41,7 @@ class Sessions:
         self._host = host
 
     def begin(self, response: Response, *, secure: bool) -> None:
-        """Give the browser a session; ``secure`` keeps it from ever being sent in the clear."""
+        """Return the browser a session; ``secure`` keeps it from ever being sent in the clear."""
         what = f"{secrets.token_urlsafe(24)}.{int(self._host.clock.now().timestamp()) + _SECONDS}"
         response.set_cookie(
             COOKIE,
@@ -66,7 +66,7 @@ class Sessions:
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
 
     def read(self, request: Request) -> str | None:
-        """Give the id of the request's session; None when it has none, or one that has ended.
+        """Return the id of the request's session; None when it has none, or one that has ended.
 
         Raises:
             DatabaseError: It cannot be known whether it was ended.
@@ -82,7 +82,7 @@ class Sessions:
         return session
 
     def form_token(self, session: str) -> str:
-        """Give what the forms of a session carry, which nobody else can know."""
+        """Return what the forms of a session carry, which nobody else can know."""
         return self._sign("form", session)
 
     def check_form(self, session: str, form: Mapping[str, str]) -> None:

@@ -77,7 +77,7 @@ class SaveBody(Asked, frozen=True):
     ] = 0
 
     def request(self) -> SaveRequest:
-        """Give it as the save takes it."""
+        """Return it as the save takes it."""
         return SaveRequest(
             organisation=self.organisation,
             name=self.name,

@@ -65,7 +65,7 @@ class View:
         return self.site.host
 
     def query(self, shape: type[Shape]) -> Shape:
-        """Give the query, in which empty fields are not there.
+        """Return the query, in which empty fields are not there.
 
         Raises:
             InvalidRequestError: See ``read_query``.
@@ -98,7 +98,7 @@ class Page:
 
 
 def page_route(page: Page, site: Site) -> Route:
-    """Give the route of a page."""
+    """Return the route of a page."""
 
     async def endpoint(request: Request) -> Response:
         session = None
@@ -130,7 +130,7 @@ def page_not_found(site: Site, status: int) -> Response:
 
 
 def safe_path(text: str) -> str:
-    """Give where to go after a login: a page of this host, whatever was asked for."""
+    """Return where to go after a login: a page of this host, whatever was asked for."""
     local = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if local else "/"
 

@@ -39,7 +39,7 @@ def as_host_decodes(value: Any) -> Any:
 
 
 def oracle_verdict(expression: str, payload: dict[str, Any], resource: str = "r") -> str:
-    """Give "true", "false" or "error": anything else is no verdict."""
+    """Return "true", "false" or "error": anything else is no verdict."""
     compiled = _compiled(expression)
     if compiled is None:
         return "error"
@@ -61,7 +61,7 @@ def oracle_verdict(expression: str, payload: dict[str, Any], resource: str = "r"
 
 
 def our_verdict(expression: str, payload: dict[str, Any], resource: str = "r") -> str:
-    """Give this package's verdict in the oracle's words."""
+    """Return this package's verdict in the oracle's words."""
     try:
         verdict = compile_filter(expression, {}).judge(payload, resource=resource)
     except FilterError:

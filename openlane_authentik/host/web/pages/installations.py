@@ -50,7 +50,7 @@ class Overview:
 
 
 def provider_name(host: Host, definition_id: str) -> str:
-    """Give the name of an integration, which may be installed no more."""
+    """Return the name of an integration, which may be installed no more."""
     try:
         return host.providers.get(definition_id).spec.display_name
     except UnknownProviderError:
@@ -110,7 +110,7 @@ def _show(view: View) -> Response:
 
 
 def _newest_that_ended(held: sa.Connection, installation_id: str) -> Run | None:
-    """Give the newest run that is over; only the newest of all can still be waiting or under way."""
+    """Return the newest run that is over; only the newest of all can still be waiting or under way."""
     newest = runs.list_runs(held, installation_id, limit=2)
     return next((run for run in newest if run.status not in runs.ACTIVE), None)
 

@@ -38,7 +38,7 @@ class _Shown:
         return self.installation is not None and self.installation.credential_stored
 
     def options(self) -> Mapping[str, Any]:
-        """Give the schema of the sync's options, if the integration's card tells any."""
+        """Return the schema of the sync's options, if the integration's card tells any."""
         card = json.loads(self.definition.to_json())
         schemas = (op.get("configSchema") for op in card.get("operations", ()) if op.get("name") == DIRECTORY_SYNC)
         return next(schemas, None) or {}
@@ -158,7 +158,7 @@ def _form(view: View, shown: _Shown, error: IntegrationError | None = None) -> R
 
 
 def _keep_copy(there: Installation | None, typed: Mapping[str, str] | None) -> Field:
-    """Give the switch of the copy that filters are previewed on."""
+    """Return the switch of the copy that filters are previewed on."""
     kept = there.keep_filter_copy if there else _DEFAULTS.keep_filter_copy
     told = "Count what a filter would drop without reading the directory. The copy holds people out of scope too."
     text = ("on" if kept else "") if typed is None else typed.get(_KEEP_COPY, "")
@@ -166,7 +166,7 @@ def _keep_copy(there: Installation | None, typed: Mapping[str, str] | None) -> F
 
 
 def _general(there: Installation | None) -> dict[str, str]:
-    """Give what stands in the fields that every integration has."""
+    """Return what stands in the fields that every integration has."""
     schedule, breaker = _DEFAULTS.schedule, _DEFAULTS.breaker
     frequency = there.frequency_seconds if there else schedule.frequency_seconds
     timeout = there.timeout_seconds if there else schedule.timeout_seconds
