@@ -28,11 +28,14 @@ ROW_BYTES: Final = 64 * 1024
 # At most 7 MB and 0.07 s for a row, and 120 MB for a page.
 MOST_CONTAINERS: Final = 100_000
 MOST_VALUES: Final = 2_000_000
+# Whatever reads a record later calls itself once for each level. The decoder stops at a level of its own, which differs
+# between releases of Python: about 1,000 with 3.11, and more than 5,000 with 3.13.
+MOST_LEVELS: Final = 500
 
 _NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_DECODE_ROW: Final = msgspec.json.Decoder(dict[str, Any]).decode
 decode_any: Final[Callable[[Body], Any]] = msgspec.json.Decoder().decode
-decode_row: Final[Callable[[Body | Raw], dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def decode_json(body: Body, path: str) -> Any:
         BrokenAnswerError: It is none.
     """
     try:
-        return decode_any(body)
+        return _limit_levels(body, decode_any(body))
     except _NO_JSON as error:
         broken = _broken(body, path, error)
     raise broken
@@ -92,7 +95,13 @@ def whole(shape: Callable[[Any], T]) -> Reading[T]:
     Args:
         shape: Makes of it what was asked for, or raises ``NotAuthentikError`` when it is something else.
     """
-    return Reading("answer of authentik", OBJECT_BYTES, lambda body: shape(decode_any(_bounded(body))))
+    return Reading(
+        "answer of authentik", OBJECT_BYTES, lambda body: shape(_limit_levels(body, decode_any(_bounded(body))))
+    )
+
+
+def _decode_bounded(body: Body) -> Any:
+    return _limit_levels(body, decode_any(_bounded(body)))
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -137,7 +146,7 @@ def _decode_page(size: int, body: Body) -> Rows:
     if not page.pagination.fits(size):
         raise NotAuthentikError(f"a page tells numbers that no list with pages of at most {size} rows has")
     rows = [row for row in msgspec.structs.astuple(page.results) if row]
-    return Rows(page.pagination, [decode_row(row if len(row) <= ROW_BYTES else _bounded(bytes(row))) for row in rows])
+    return Rows(page.pagination, [decode_row(_bounded(bytes(row))) for row in rows])
 
 
 def _bounded(body: Body) -> Body:
@@ -145,6 +154,25 @@ def _bounded(body: Body) -> Body:
     if len(body) > ROW_BYTES and _limit_values(body) > MOST_CONTAINERS:
         raise AnswerTooLargeError(f"a record has more than {MOST_CONTAINERS} objects and lists")
     return body
+
+
+def decode_row(row: Body) -> dict[str, Any]:
+    """Return one row; ``RecursionError`` if it is nested deeper than ``MOST_LEVELS``."""
+    return _limit_levels(row, _DECODE_ROW(row))
+
+
+def _limit_levels(body: Body, value: T) -> T:
+    """Return a decoded value unchanged, unless it is nested too deeply."""
+    if body.count(b"{") + body.count(b"[") > MOST_LEVELS:
+        level: list[Any] = [value]
+        for _ in range(MOST_LEVELS):
+            nested = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+            level = [value for values in nested for value in values]
+            if not level:
+                return value
+        if any(isinstance(one, dict | list) for one in level):
+            raise RecursionError(f"more than {MOST_LEVELS} levels")
+    return value
 
 
 def _limit_values(body: Body) -> int:

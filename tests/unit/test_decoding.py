@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from openlane_authentik.authentik import decoding
-from openlane_authentik.authentik.decoding import LOOP_BYTES, MOST_CONTAINERS, Rows, page_of, whole
+from openlane_authentik.authentik.decoding import LOOP_BYTES, MOST_CONTAINERS, Rows, decode_json, page_of, whole
 from openlane_authentik.authentik.pages import user_pk
 from openlane_authentik.errors import AnswerTooLargeError, BrokenAnswerError, IntegrationError, NotAuthentikError
 
@@ -210,3 +210,25 @@ def test_no_error_keeps_the_text_it_could_not_read(broken: bytes) -> None:
         assert "Doe" not in f"{step!r} {step.args}"
         assert not hasattr(step, "object")
         step = step.__cause__ or step.__context__
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
+def test_json_may_be_nested_500_levels_deep_and_no_deeper(opening: bytes, closing: bytes) -> None:
+    """The same with every Python, whose own limits differ: of a row, of a whole answer and of a small piece."""
+    levels = opening.count(b"[") + opening.count(b"{")
+
+    def nested(depth: int) -> bytes:
+        return opening * (depth // levels) + b"1" + closing * (depth // levels)
+
+    # A row is a level of its own, as is what holds it in a whole answer.
+    row = asyncio.run(page_of(100).of(_page(b'{"a":' + nested(498) + b"}"), "core/users/")).rows[0]
+    assert row["a"]
+    for reading, body in (
+        (page_of(100), _page(b'{"a":' + nested(502) + b"}")),
+        (whole(_as_it_is), nested(502)),
+    ):
+        with pytest.raises(BrokenAnswerError):
+            asyncio.run(reading.of(body, "core/users/"))
+    with pytest.raises(BrokenAnswerError):
+        decode_json(nested(502), "root/config/")
+    assert asyncio.run(whole(_as_it_is).of(nested(500), "core/users/"))
