@@ -55,7 +55,7 @@ def show_sync(console: Console, closings: list[PayloadSetClosing], run: SyncRun)
 
 
 def _claim(closing: PayloadSetClosing) -> str:
-    """Say what was proven of a set, and what stands against it."""
+    """Describe what was proven of a set, and what stands against it."""
     if not closing.read_complete:
         claim = "no"
     elif closing.delta:

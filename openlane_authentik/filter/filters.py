@@ -43,7 +43,7 @@ class Filter:
     _enclosed: bool = field(default=False, repr=False)
 
     def judge(self, payload: dict[str, Any], resource: str = "", action: str = "", variant: str = "") -> Verdict:
-        """Say whether a record is kept; never raises for what a record holds.
+        """Return whether a record is kept; never raises for what a record holds.
 
         Only exactly true keeps a record and only exactly false, a missing field or a null leave it out; everything
         else has failed on this record. The envelope has no member that is empty.

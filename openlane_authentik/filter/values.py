@@ -106,7 +106,7 @@ TYPE_NAMES: Final = {cel_type.name: cel_type for cel_type in _TYPES.values()}
 
 
 def mismatch(*operands: Any) -> Failure:
-    """Say why an operation has no value for its operands: one has failed, one is null, or their types."""
+    """Describe why an operation has no value for its operands: one has failed, one is null, or their types."""
     for operand in operands:
         if type(operand) is Failure:
             return operand

@@ -54,7 +54,7 @@ def unmatched_kinds(
 
 
 def _remedy(expression: str, absent: list[FieldUse], kind: str, kinds: Kinds, analyse: Callable[[str], Node]) -> str:
-    """Say how to keep the records of a kind, with an expression that was seen to do so."""
+    """Describe how to keep the records of a kind, with an expression that was seen to do so."""
     for use in absent:
         if not use.needed or not any(use.name in fields for fields in kinds.values()) or not use.name.isidentifier():
             continue  # a misspelt field wants mending, not a way around it

@@ -195,6 +195,6 @@ def _parts(counts: dict[str, Any]) -> Iterator[str]:
 
 
 def _lately(count: dict[str, Any]) -> str:
-    """Say what went before in slices, where anything did."""
+    """Describe what went before in slices, where anything did."""
     lately = count["removedLately"]
     return f" (after {lately:,} of {count['presentBefore']:,} in the last 24 hours)" if lately else ""

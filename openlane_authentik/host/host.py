@@ -33,7 +33,7 @@ def make_folder(settings: HostSettings) -> None:
 
 
 def check_folder(settings: HostSettings) -> None:
-    """See that the data folder is this user's to write in.
+    """Check that the data folder is this user's to write in.
 
     Raises:
         HostSettingError: It is not, or it is not there.
@@ -52,7 +52,7 @@ def check_folder(settings: HostSettings) -> None:
 
 
 def check_not_lost(settings: HostSettings, engine: sa.Engine) -> None:
-    """See that there is a database if something else tells that there was one: an empty one is not begun beside it.
+    """Check that there is a database if something else tells that there was one: an empty one is not begun beside it.
 
     Raises:
         DatabaseMissingError: It is gone.

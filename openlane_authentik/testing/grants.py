@@ -68,7 +68,7 @@ class Grants:
         return self._roles.get(role, _NOTHING).permissions
 
     def give(self, role: str, permissions: frozenset[str], *, object_level: bool) -> None:
-        """Say what a new role permits; ``object_level`` adds the first users and groups there are."""
+        """Describe what a new role permits; ``object_level`` adds the first users and groups there are."""
         self._roles[role] = (
             replace(self._chosen(None, None), permissions=permissions) if object_level else Grant(permissions)
         )

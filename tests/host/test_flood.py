@@ -68,7 +68,7 @@ def _be_due(url: str) -> None:
 
 
 def _hold_under_flood(server: Server, url: str, folder: Path, seconds: int) -> list[float]:
-    """See that the host holds; return how long it took to answer, once a second."""
+    """Check that the host holds; return how long it took to answer, once a second."""
     log = folder / "log"
     limited = ("prlimit", f"--nofile={_DESCRIPTORS}", "--", COMMAND, "host", "serve")
     with serving(service_env(folder / "data", url), log, limited) as service:

@@ -226,7 +226,7 @@ def survive(points: list[Point], scene: Scene, source: Source, workers: Workers,
 
 
 def check(host: Host, scene: Scene, states: list[State], lost: int) -> None:
-    """See that the store is where the source is, and that log and ledger tell how it came there."""
+    """Check that the store is where the source is, and that log and ledger tell how it came there."""
     assert directory(host) == states[-1]
     connected = only_installation(host)
     assert (connected.status, connected.failures_in_a_row, connected.reason) == ("CONNECTED", 0, None)

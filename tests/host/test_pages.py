@@ -74,7 +74,7 @@ def _apart(call: Callable[[], Given]) -> Given:
 
 
 def _fits(page: Page) -> None:
-    """See that a page needs no scrolling to the side, has one heading, and a label for each field."""
+    """Check that a page needs no scrolling to the side, has one heading, and a label for each field."""
     assert page.evaluate(_WIDTH) <= _NARROW, page.url
     assert page.evaluate(_UNLABELLED) == [], page.url
     expect(page.get_by_role("heading", level=1)).to_have_count(1)

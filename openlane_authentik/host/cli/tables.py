@@ -55,13 +55,13 @@ def installations_table(rows: Iterable[tuple[Installation, Run | None]]) -> Tabl
 
 
 def tell_filter_warnings(console: Console, one: Installation) -> None:
-    """Say what is odd about the filter of an installation."""
+    """Describe what is odd about the filter of an installation."""
     for warning in one.filter_warnings:
         say(console, f"! {one.name}: {warning['message']} [{warning['code']}]", style="yellow")
 
 
 def tell_trouble(console: Console, one: Installation, questions: Sequence[Attention]) -> None:
-    """Say what of an installation needs somebody, and what to do."""
+    """Describe what of an installation needs somebody, and what to do."""
     if one.reason is not None:
         say(console, f"! {one.name}: {one.reason['message']} [{one.reason['code']}]", style="yellow")
         say(console, f"  {own_words(one.reason['remedy'])}")
@@ -74,7 +74,7 @@ def tell_trouble(console: Console, one: Installation, questions: Sequence[Attent
 
 
 def tell_verdict(console: Console, one: Installation, run: Run | None) -> None:
-    """Say what stands against the newest run of an installation that is not stopped."""
+    """Describe what stands against the newest run of an installation that is not stopped."""
     if run is None or one.status not in {"PENDING", "CONNECTED"}:
         return
     if run.error:

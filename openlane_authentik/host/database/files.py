@@ -49,7 +49,7 @@ class DatabaseFile:
         self._identity = self._found()
 
     def check(self) -> None:
-        """See that the file is the one that was opened.
+        """Check that the file is the one that was opened.
 
         Raises:
             DatabaseMissingError: It is not there any more.

@@ -43,7 +43,7 @@ def revision(engine: sa.Engine) -> str | None:
 
 
 def check_revision(engine: sa.Engine) -> None:
-    """See that the tables are those of this version.
+    """Check that the tables are those of this version.
 
     Raises:
         SchemaError: They are not; nothing was changed.

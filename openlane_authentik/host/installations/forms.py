@@ -48,7 +48,7 @@ def credential_schema(definition: Definition) -> dict[str, Any]:
 
 
 def check_form(name: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
-    """See that a form is filled in as its schema says.
+    """Check that a form is filled in as its schema says.
 
     Raises:
         InvalidRequestError: It is not; tells places and rules, never a value.

@@ -39,7 +39,7 @@ async def check_scope(
     limits: Limits,
     confirmed: int,
 ) -> None:
-    """See that a save takes no more out of the directory than a run may remove unasked, or than was confirmed.
+    """Check that a save takes no more out of the directory than a run may remove unasked, or than was confirmed.
 
     An integration that has no preview is not asked: its first run tells.
 

@@ -153,7 +153,7 @@ class RunQueue:
 
 
 def check_sqlite(dialect: str, python: tuple[int, ...], sqlite: tuple[int, ...]) -> None:
-    """See that DBOS can keep its tables here.
+    """Check that DBOS can keep its tables here.
 
     Raises:
         HostSettingError: Python 3.12 and later writes a moment in a way that SQLite before 3.42 does not read.

@@ -40,7 +40,7 @@ def mapped(schema: str, external_id: str, group_id: str, stored: str) -> msgspec
 
 
 def check_run_number(held: sa.Connection, installation_id: str, number: int | None) -> None:
-    """See that there was such a run, and that it has ended; one that failed changed nothing.
+    """Check that there was such a run, and that it has ended; one that failed changed nothing.
 
     Raises:
         UnknownRecordError: There was none, or it has not ended.

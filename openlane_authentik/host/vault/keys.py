@@ -95,7 +95,7 @@ def new_key() -> str:
 
 
 def _settle(folder: Path) -> None:
-    """See that a renamed file has its name after a power cut too."""
+    """Check that a renamed file has its name after a power cut too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -101,7 +101,7 @@ class Vault:
         return inside.content
 
     def check(self, held: sa.Connection) -> None:
-        """See that the keys are the right ones, now.
+        """Check that the keys are the right ones, now.
 
         Raises:
             VaultError: See ``unseal``.

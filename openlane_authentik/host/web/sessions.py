@@ -86,7 +86,7 @@ class Sessions:
         return self._sign("form", session)
 
     def check_form(self, session: str, form: Mapping[str, str]) -> None:
-        """See that a form is one that was shown to this session.
+        """Check that a form is one that was shown to this session.
 
         Raises:
             CrossSiteError: It is not.
@@ -106,7 +106,7 @@ class Sessions:
 
 
 def check_same_site(request: Request) -> None:
-    """See that no other site's page sent a form: browsers say so themselves.
+    """Check that no other site's page sent a form: browsers say so themselves.
 
     Raises:
         CrossSiteError: Another site did.
